@@ -1,0 +1,1 @@
+"""mien: a reproducible pipeline that reads facial expressions."""

@@ -1,0 +1,17 @@
+"""What a user can do wrong. Each message is one line: what, expected, got, what to do."""
+
+
+class MienError(Exception):
+    """A mistake the user can mend; its text is the one line they see."""
+
+
+class ParamError(MienError, ValueError):
+    """params.yaml holds an unknown key or a value outside its range."""
+
+
+class SourceError(MienError, ValueError):
+    """The data source is missing, broken, unsafe or of no known shape."""
+
+
+class TrackingError(MienError, ConnectionError):
+    """The MLflow server cannot be reached or refuses the request."""

@@ -1,0 +1,179 @@
+"""The one reading of params.yaml: typed, bounded, every fault named in one line."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mien import models
+from mien.errors import ParamError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Action = Literal["keep", "drop"]
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"must be [low, high], got [{bounds[0]}, {bounds[1]}]")
+    return bounds
+
+
+Bounds = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Split(_Section):
+    """Fractions of the images in each split; they sum to one."""
+
+    train: Fraction
+    validation: Fraction
+    test: Fraction
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> "Split":
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"fractions must sum to 1, got {total:g}")
+        if not (self.train and self.validation and self.test):
+            raise ValueError("every fraction must be above 0")
+        return self
+
+
+class Data(_Section):
+    """Where the faces come from, which classes are kept, how they are split."""
+
+    source: str = Field(description="folder, zip, tar, CSV, or a folder holding several of these")
+    url: str | None = Field(description="http(s), s3, gs or Google Drive; replaces `source`")
+    sha256: str | None = Field(pattern="^[0-9a-f]{64}$", description="expected hash of the download")
+    classes: tuple[str, ...] = Field(description="classes in order; empty: all, alphabetically")
+    image_size: int = Field(ge=16, le=512, description="side of the grey square, in pixels")
+    split: Split = Field(description="fractions for the splits that the source lacks")
+    resplit: bool = Field(description="ignore the source's splits and make new ones")
+
+
+class Policy(_Section):
+    """What happens to each finding; of duplicates, `drop` keeps one copy."""
+
+    colour: Action
+    resized: Action
+    blank: Action
+    dark: Action
+    bright: Action
+    blurred: Action
+    exact_duplicates: Action
+    near_duplicates: Action
+    label_conflicts: Action = Field(description="duplicates whose labels disagree: drop all copies")
+
+
+class Audit(_Section):
+    """Thresholds of the findings, in grey levels 0 to 255 after resizing."""
+
+    dark: float = Field(ge=0, le=255, description="dark: mean grey below this")
+    bright: float = Field(ge=0, le=255, description="bright: mean grey above this")
+    blurred: float = Field(ge=0, description="blurred: variance of the Laplacian below this")
+    near_distance: int = Field(ge=0, le=64, description="near-duplicate: hash bits that may differ")
+    policy: Policy
+
+
+class Operation(_Section):
+    """One augmentation: applied with `probability`, its strength uniform in `range`."""
+
+    probability: Fraction
+    range: Bounds
+
+
+class Flip(_Section):
+    """Horizontal mirroring."""
+
+    probability: Fraction
+
+
+class Augment(_Section):
+    """Variations of the training images, drawn once per copy and anew in every epoch."""
+
+    copies: int = Field(ge=0, le=20, description="varied copies written for each training image")
+    balance: Literal["none", "mirror", "oversample"]
+    each_epoch: bool = Field(description="vary the images anew in every epoch of training")
+    flip: Flip
+    brightness: Operation = Field(description="factor on the grey levels")
+    rotation: Operation = Field(description="degrees, anticlockwise")
+    shear: Operation = Field(description="horizontal shear, tangent of the angle")
+    shift: Operation = Field(description="fraction of the side, drawn for x and y apart")
+    zoom: Operation = Field(description="factor on the size")
+    erase: Operation = Field(description="fraction of the area under a random rectangle")
+
+
+class Model(_Section):
+    """The network."""
+
+    arch: Annotated[str, AfterValidator(models.known)] = Field(description="name in the registry")
+    width: float = Field(gt=0, le=8, description="factor on the number of channels")
+    dropout: float | None = Field(ge=0, lt=1, description="null: the architecture's own")
+
+
+class Train(_Section):
+    """One training run."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0, description="of adamw; adam ignores it")
+    schedule: Literal["constant", "cosine", "plateau"]
+    warmup_epochs: float = Field(ge=0, description="linear warm-up, part of `epochs`")
+    early_stopping: int = Field(ge=0, description="epochs without a better validation; 0: off")
+    label_smoothing: float = Field(ge=0, lt=1)
+    mixup: float = Field(ge=0, description="alpha of the Beta distribution; 0: off")
+    ema: float = Field(ge=0, lt=1, description="momentum of the weights' moving average; 0: off")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    backend: Literal["tensorflow", "jax", "torch"]
+    folds: int = Field(ge=0, le=20, description="cross-validation folds; 0: none")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Train":
+        if self.folds == 1:
+            raise ValueError("folds must be 0 or at least 2, got 1")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs must be below epochs ({self.epochs}), got {self.warmup_epochs:g}"
+            )
+        return self
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**32)
+    data: Data
+    audit: Audit
+    augment: Augment
+    model: Model
+    train: Train
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Return the params in the file at `path`.
+
+    Raises:
+        ParamError: the file is missing, is no YAML, or holds an unknown key, lacks one, or
+            has a value outside its type or range; the first fault is named.
+    """
+    # DVC's own loader: PyYAML would read 1e-5 as text.
+    from dvc.utils.serialize import load_yaml
+
+    try:
+        values = load_yaml(path)
+    except Exception as error:
+        raise ParamError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"])) or "the file"
+        got = "" if fault["type"] in ("missing", "value_error") else f", got {fault['input']!r}"
+        message = fault["msg"].removeprefix("Value error, ")
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ParamError(f"{path}: {key}: {message}{got}{more}") from error

@@ -1,0 +1,36 @@
+"""What every stage shares: this workspace's `mien`, the params, and one-line errors."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+SRC = Path(__file__).resolve().parents[1] / "src"
+# An experiment in a temporary folder runs its own copy of the code, not the installed one.
+sys.path.insert(0, str(SRC))
+
+from mien import params  # noqa: E402
+from mien.errors import MienError  # noqa: E402
+
+STAGE = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem)
+# Under `dvc exp run --temp` the working folder is a copy; what must outlive it lies here.
+ROOT = Path(os.environ.get("DVC_ROOT", ".")).resolve()
+SCRATCH = ROOT / ".mien"
+
+
+def run(main: Callable[[params.Params], None]) -> None:
+    """Call `main` with the params; a user's mistake ends in one line and exit code 1."""
+    try:
+        main(params.load())
+    except MienError as error:
+        sys.exit(f"{STAGE}: {error}")
+
+
+def inputs() -> dict[str, object]:
+    """Return what DVC hashes for this stage now: path to md5, params file to its values."""
+    from dvc.repo import Repo
+
+    with Repo(".") as repo:
+        stage = repo.stage.collect(STAGE)[0]
+        stage.save_deps()
+        return {dep.def_path: dep.hash_info.value for dep in stage.deps}
