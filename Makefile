@@ -1,0 +1,54 @@
+# `make` runs the pipeline, `make test` passes the tests; both build .venv first.
+.DEFAULT_GOAL := all
+
+BIN := .venv/bin
+# The stages are run as `python`: it has to be the one in .venv.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+
+INSTALLED := .venv/installed
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(if $(PYTHON),,echo "make: found no Python 3.11 to 3.13; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1)
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "make: $(PYTHON) is not Python 3.11 to 3.13" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.PHONY: all test lint format ui lock clean help
+
+all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
+	dvc repro
+
+test: $(INSTALLED)  ## Run the tests
+	pytest
+
+lint: $(INSTALLED)  ## Check style and types
+	ruff check
+	ruff format --check
+	mypy
+
+format: $(INSTALLED)  ## Put the code into the one style
+	ruff check --fix
+	ruff format
+
+ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 (PORT=… for another)
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
+
+lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+		--extra pipeline --extra s3 --extra gs --extra dev --output-file requirements.txt pyproject.toml
+
+clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache and MLflow's runs
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info models .mien/train
+	find data -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
+	find src stages tests -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
