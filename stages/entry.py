@@ -1,5 +1,6 @@
 """What every stage shares: this workspace's `mien`, the params, and one-line errors."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -26,11 +27,18 @@ def run(main: Callable[[params.Params], None]) -> None:
         sys.exit(f"{STAGE}: {error}")
 
 
-def inputs() -> dict[str, object]:
-    """Return what DVC hashes for this stage now: path to md5, params file to its values."""
+def inputs(name: str = STAGE) -> dict[str, object]:
+    """Return what DVC hashes for a stage now: path to md5, params file to its values."""
     from dvc.repo import Repo
 
     with Repo(".") as repo:
-        stage = repo.stage.collect(STAGE)[0]
+        stage = repo.stage.collect(name)[0]
         stage.save_deps()
         return {dep.def_path: dep.hash_info.value for dep in stage.deps}
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` so that equal content gives equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(f"{text}\n", encoding="utf-8")

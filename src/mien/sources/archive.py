@@ -1,0 +1,230 @@
+"""Archives: zip and tar (gz, bz2, xz), read member by member and never unpacked.
+
+What could harm is refused whole, in one line: names that lead outside, links, devices, encrypted
+members, sizes out of bounds. A compressed tar, which cannot be read out of order, is decompressed
+into a nameless temporary file first, within the same bounds.
+"""
+
+import bz2
+import gzip
+import lzma
+import re
+import stat
+import struct
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from mien.errors import SourceError
+from mien.sources import layout, table
+from mien.sources.items import Entry, Ignored
+
+MEBIBYTE = 2**20
+# Bytes of the largest member, of the largest table, and of all members together.
+MEMBER = 64 * MEBIBYTE
+TABLE = 4096 * MEBIBYTE
+TOTAL = 20480 * MEBIBYTE
+# Images hardly shrink: more than RATIO times the archive's size, beyond FREE bytes, is a bomb.
+RATIO = 100
+FREE = 256 * MEBIBYTE
+
+SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
+COMPRESSIONS: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A file in an archive: its name as stored, its size in bytes, and how to open it."""
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+def is_archive(file: Path) -> bool:
+    """Tell by name or content whether `file` is a zip or a tar, sound or broken."""
+    if file.name.lower().endswith(SUFFIXES) or _is_zip(file):
+        return True
+    try:
+        return tarfile.is_tarfile(file)
+    except (EOFError, zlib.error, lzma.LZMAError):
+        return False
+
+
+def entries(
+    file: Path, path: PurePosixPath, folders: Sequence[str], files: ExitStack
+) -> Iterator[Entry | Ignored]:
+    """Yield what the archive `file` holds; an archive in it is not looked into.
+
+    Args:
+        file: the archive.
+        path: its place in the source, which leads the names; empty where it is the source.
+        folders: folders around it, which place its members along with their own.
+        files: keeps the archive open until the pictures are read.
+
+    Raises:
+        SourceError: the archive is broken or unsafe.
+    """
+    with _intact(file):
+        members = list((_zipped if _is_zip(file) else _tarred)(file, files))
+    safe = [(member, _safe(file, member)) for member in members]
+    _check_total(file, sum(member.size for member in members))
+    for member, inside in safe:
+        name = path / inside
+        if layout.is_hidden(inside):
+            yield Ignored(str(name))
+        elif layout.is_image(inside):
+            label, split = layout.place((*folders, *inside.parts[:-1]), str(name))
+            yield Entry(str(name), label, split, partial(_read, file, member))
+        elif inside.suffix.lower() == ".csv" and _is_table(file, member):
+            around = (*folders, *layout.around(inside))
+            with _intact(file), member.open() as stream:
+                rows = list(table.entries(stream, name, around))
+            yield from rows
+        else:
+            yield Ignored(str(name))
+
+
+def _is_zip(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _is_table(file: Path, member: _Member) -> bool:
+    with _intact(file), member.open() as stream:
+        return table.is_table(stream)
+
+
+@contextmanager
+def _intact(file: Path) -> Iterator[None]:
+    """Turn what a broken archive makes the libraries raise into one line."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except BROKEN as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(
+            f"{file} is broken, cut short or no zip or tar: {reason}; get it anew"
+        ) from error
+
+
+def _safe(file: Path, member: _Member) -> PurePosixPath:
+    """Return the member's path inside the archive once its name and size are harmless."""
+    name = member.name
+    path = PurePosixPath(name)
+    if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name):
+        raise _unsafe(file, name, "is no portable path")
+    if path.is_absolute() or ".." in path.parts:
+        raise _unsafe(file, name, "leads outside the archive")
+    bound = TABLE if path.suffix.lower() == ".csv" else MEMBER
+    if member.size > bound:
+        raise _unsafe(file, name, f"has {member.size:,} bytes, more than the {bound:,} allowed")
+    return path
+
+
+def _unsafe(file: Path, name: str, reason: str) -> SourceError:
+    return SourceError(f"{file} is refused: member {name!r} {reason}; pack it anew without")
+
+
+def _check_total(file: Path, total: int) -> None:
+    bound = min(TOTAL, max(FREE, RATIO * file.stat().st_size))
+    if total > bound:
+        raise SourceError(
+            f"{file} is refused: it unpacks to {total:,} bytes or more, and {bound:,} are allowed "
+            "for its size; split it up or pack the images alone"
+        )
+
+
+def _read(file: Path, member: _Member) -> bytes:
+    with _intact(file), member.open() as stream:
+        # The declared size and not one byte more, whatever the member really holds.
+        data = stream.read(member.size)
+        if len(data) != member.size:
+            raise EOFError(f"{member.name!r} has {len(data):,} of {member.size:,} bytes")
+    return data
+
+
+def _zipped(file: Path, files: ExitStack) -> Iterator[_Member]:
+    archive = files.enter_context(zipfile.ZipFile(file))
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        name = info.orig_filename
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG):
+            raise _unsafe(file, name, "is a link or a device")
+        if info.flag_bits & 0x1:
+            raise _unsafe(file, name, "is encrypted")
+        # The other methods decompress without a bound on memory.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _unsafe(file, name, "is packed with another method than deflate")
+        yield _Member(name, info.file_size, partial(archive.open, info))
+
+
+def _tarred(file: Path, files: ExitStack) -> Iterator[_Member]:
+    stream = _decompressed(file, files)
+    archive = files.enter_context(tarfile.TarFile(fileobj=stream))
+    for info in archive:
+        if info.isdir():
+            continue
+        if not info.isreg():
+            raise _unsafe(file, info.name, "is a link or a device")
+        yield _Member(info.name, info.size, partial(_tar_member, archive, info))
+    # At a damaged header tarfile stops as at the end, which is a block of zeros.
+    stream.seek(archive.offset)
+    if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise EOFError("the end of the archive is missing")
+
+
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = archive.extractfile(info)
+    assert stream is not None  # None for what is no regular file
+    return stream
+
+
+def _decompressed(file: Path, files: ExitStack) -> IO[bytes]:
+    """Return the tar's bytes: the file itself, or a temporary file with what it unpacks to."""
+    source = files.enter_context(file.open("rb"))
+    head = source.read(6)
+    source.seek(0)
+    opener = next(
+        (opener for magic, opener in COMPRESSIONS.items() if head.startswith(magic)), None
+    )
+    if opener is None:
+        return source
+    plain = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+    size = file.stat().st_size
+    bar = tqdm.wrapattr(source, "read", size, desc=file.name, delay=2, disable=None)
+    with bar as tracked, opener(tracked) as stream:
+        while block := stream.read(MEBIBYTE):
+            plain.write(block)
+            _check_total(file, plain.tell())
+    plain.seek(0)
+    return plain
