@@ -47,7 +47,9 @@ class Data(_Section):
 
     source: str = Field(description="folder, zip, tar, CSV, or a folder holding several of these")
     url: str | None = Field(description="http(s), s3, gs or Google Drive; replaces `source`")
-    sha256: str | None = Field(pattern="^[0-9a-f]{64}$", description="expected hash of the download")
+    sha256: str | None = Field(
+        pattern="^[0-9a-f]{64}$", description="expected hash of the download"
+    )
     classes: tuple[str, ...] = Field(description="classes in order; empty: all, alphabetically")
     image_size: int = Field(ge=16, le=512, description="side of the grey square, in pixels")
     split: Split = Field(description="fractions for the splits that the source lacks")

@@ -32,14 +32,20 @@ def contact_sheet(
         columns: pictures in a row.
         title: line above the sheet.
     """
+    side, gap = 1.2, 0.1
     rows = max(1, -(-len(images) // columns))
-    figure = Figure(figsize=(1.3 * columns, 1.5 * rows + 0.4), layout="constrained")
-    if title:
-        figure.suptitle(title)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for cell in grid:
-        cell.set_axis_off()
-    for cell, image, caption in zip(grid, images, captions, strict=False):
-        cell.imshow(image, cmap="gray", vmin=0, vmax=255)
-        cell.set_title(caption, fontsize=7)
+    width, height = columns * (side + gap) + gap, rows * (side + 0.35) + 0.4 + gap
+    figure = Figure(figsize=(width, height))
+    # One pair of axes, in inches: to lay out a pair for each picture takes several times as long.
+    sheet = figure.add_axes((0, 0, 1, 1))
+    sheet.set_axis_off()
+    sheet.text(width / 2, 0.2, title, ha="center", va="center", fontsize=11, wrap=True)
+    for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(place, columns)
+        left, top = gap + column * (side + gap), 0.7 + row * (side + 0.35)
+        tall, wide = (side * length / max(image.shape[:2]) for length in image.shape[:2])
+        extent = (left, left + wide, top + tall, top)
+        sheet.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent)
+        sheet.text(left + side / 2, top - 0.03, caption, ha="center", va="bottom", fontsize=7)
+    sheet.set(xlim=(0, width), ylim=(height, 0))
     return figure

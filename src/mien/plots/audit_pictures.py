@@ -1,0 +1,130 @@
+"""Pictures of the audit: sheets of faces, which stay out of Git."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mien import plots
+from mien.audit_report import KEYS
+from mien.splits import SPLITS
+
+# The measure that ranks the worst pictures of a finding, and whether low is worse.
+WORST = {
+    "dark": ("mean", True),
+    "bright": ("mean", False),
+    "blurred": ("sharpness", True),
+    "blank": ("std", True),
+    "colour": ("spread", False),
+    "resized": ("height", True),
+}
+COLUMNS = 10
+ROWS = 8
+MEMBERS = 6
+LEAST = 4  # Columns that a title needs.
+CAPTION = 16  # Characters of a name that fit under a picture.
+
+
+def pictures(
+    table: pd.DataFrame,
+    images: np.ndarray,
+    found: pd.DataFrame,
+    reason: pd.Series,
+    classes: Sequence[str],
+    folder: Path,
+) -> None:
+    """Write contact sheets of faces into `folder`.
+
+    `samples.png` and `mean_faces.png` show what is kept of each class, `FINDING.png` the worst
+    of each finding, and of the duplicates one group a row, those across splits if there are any.
+
+    Args:
+        table: of images, see mien.audit.
+        images: uint8, shape (N, S, S), grey.
+        found: their findings.
+        reason: for which each is dropped, "" if kept.
+        classes: in their order.
+        folder: made if missing.
+    """
+    kept = table[reason == ""]
+    samples = [
+        [(images[row], label) for row in rows.index[_evenly(len(rows), COLUMNS)]]
+        for label in classes
+        if len(rows := kept[kept["label"] == label])
+    ]
+    means = [
+        [
+            (_stretched(images[rows.index].mean(0)), f"{label}\n{split}: {len(rows)}")
+            for label in classes
+            if len(rows := kept[(kept["split"] == split) & (kept["label"] == label)])
+        ]
+        for split in SPLITS
+    ]
+    _save(samples, "Kept images of each class", folder / "samples.png")
+    _save(means, "Mean of the kept images, contrast stretched", folder / "mean_faces.png")
+    _worst(table, images, found, folder)
+    _groups(table, images, found, folder)
+
+
+def _worst(table: pd.DataFrame, images: np.ndarray, found: pd.DataFrame, folder: Path) -> None:
+    for finding, (measure, low) in WORST.items():
+        # A blank image is also dark or bright and has no edge: it would hide the others.
+        rows = table[found[finding] & (~found["blank"] | (finding == "blank"))]
+        worst = rows.sort_values([measure, "name"], ascending=[low, True])
+        cells = [
+            (images[row.Index], f"{row.label} {getattr(row, measure):.0f}\n{_short(row.name)}")
+            for row in worst.iloc[: COLUMNS * ROWS // 2].itertuples()
+        ]
+        lines = [cells[start : start + COLUMNS] for start in range(0, len(cells), COLUMNS)]
+        _save(lines, f"Worst of {len(rows)} {finding}, by {measure}", folder / f"{finding}.png")
+
+
+def _groups(table: pd.DataFrame, images: np.ndarray, found: pd.DataFrame, folder: Path) -> None:
+    for finding, key in KEYS.items():
+        rows = table[found[finding]]
+        lines = [
+            [
+                (images[row.Index], f"{row.label}, {row.split}\n{_short(row.name)}")
+                for row in members.iloc[:MEMBERS].itertuples()
+            ]
+            for members in _examples(rows, key)
+        ]
+        title = f"{finding}: {len(lines)} of {rows[key].nunique()} groups, one a row"
+        _save(lines, title, folder / f"{finding}.png")
+
+
+def _examples(rows: pd.DataFrame, key: str) -> list[pd.DataFrame]:
+    """Return the members of up to ROWS groups: evenly over those across splits, if any."""
+    across = rows.groupby(key)["split"].transform("nunique") > 1
+    shown = rows[across] if across.any() else rows
+    names = shown[key].drop_duplicates().to_numpy()
+    chosen = names[_evenly(len(names), ROWS)]
+    return [rows[rows[key] == name].sort_values(["split", "name"]) for name in chosen]
+
+
+def _evenly(count: int, most: int) -> np.ndarray:
+    """Return up to `most` places, evenly spread over range(count)."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def _stretched(image: np.ndarray) -> np.ndarray:
+    """Return the image from black to white: a mean is pale."""
+    return np.interp(image, (image.min(), image.max()), (0, 255))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= CAPTION else f"…{name[1 - CAPTION :]}"
+
+
+def _save(lines: Sequence[Sequence[tuple[np.ndarray, str]]], title: str, path: Path) -> None:
+    """Write a sheet with one line of images and captions a row, if there is any."""
+    if not lines:
+        return
+    columns = max(LEAST, *(len(line) for line in lines))
+    white = (np.full((1, 1), 255, np.uint8), "")
+    cells = [cell for line in lines for cell in [*line, *[white] * (columns - len(line))]]
+    sheet = plots.contact_sheet(
+        [image for image, _ in cells], [caption for _, caption in cells], columns, title
+    )
+    plots.save(sheet, path)

@@ -1,0 +1,78 @@
+"""Raw images become grey squares; the audit's findings and the policy decide which are kept."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from entry import run, write_json
+from mien import audit, audit_report, duplicates, faces, splits
+from mien.decoding import decode_all
+from mien.params import Params
+from mien.plots.audit import charts
+from mien.plots.audit_pictures import pictures
+
+RAW = Path("data/raw.parquet")
+REPORTS = Path("reports/audit")
+PICTURES = Path("data/pictures/prepare")
+
+
+def files(classes: Sequence[str]) -> Iterator[list[bytes]]:
+    """Yield the files of the chosen classes, a batch at a time, so that few are in memory."""
+    for batch in pq.ParquetFile(RAW).iter_batches(2048, columns=["label", "data"]):
+        frame = batch.to_pandas()
+        yield frame.loc[frame["label"].isin(classes), "data"].tolist()
+
+
+def read(
+    params: Params, classes: Sequence[str], index: pd.DataFrame
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the table of images (see mien.audit) and the grey images, N of each."""
+    decoded, images = decode_all(files(classes), len(index), params.data.image_size)
+    table = pd.concat([index, decoded, audit.measures(images, decoded["readable"])], axis=1)
+    readable = table.index[table["readable"]]
+    group = duplicates.groups(
+        images[readable], table.loc[readable, "content"].to_numpy(), params.audit.near_distance
+    )
+    table["group"] = pd.Series(group, index=readable, dtype="Int64")
+    if params.data.resplit:
+        table["split"] = pd.NA
+    table["split"] = splits.complete(
+        table["split"], table["label"], table["group"], params.data.split.model_dump(), params.seed
+    )
+    return table, images
+
+
+def main(params: Params) -> None:
+    """Decode, find, split, apply the policy, save what is kept and tell the rest."""
+    # The audit names what cannot be decoded; the lines OpenCV writes of it name no file.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    index = pq.read_table(RAW, columns=["name", "label", "split"]).to_pandas()
+    classes = audit.choose(index["label"], params.data.classes)
+    chosen = index["label"].isin(classes)
+    table, images = read(params, classes, index[chosen].reset_index(drop=True))
+    found = audit.findings(table, params.data.image_size, params.audit)
+    reason = audit.reasons(table, found, params.audit.policy)
+    summary = audit_report.summary(table, found, reason, classes)
+    summary["other_classes"] = index.loc[~chosen, "label"].value_counts().to_dict()
+    splits.check(summary["splits"])
+
+    for split in splits.SPLITS:
+        rows = np.flatnonzero((table["split"] == split) & (reason == ""))
+        kept = table.loc[rows, ["name", "label", "group"]].reset_index(drop=True)
+        kept["label"] = pd.Categorical(kept["label"], categories=classes)
+        kept = kept.astype({"group": np.int64}).assign(copy=0)
+        faces.save(faces.Faces(images[rows], kept), Path("data/faces", split))
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    audit_report.report(table, found, reason).to_csv(REPORTS / "findings.csv", index=False)
+    audit_report.counts(table, found, classes).to_csv(REPORTS / "counts.csv", index=False)
+    write_json(Path("metrics/audit.json"), summary)
+    charts(table, found, reason, classes, REPORTS)
+    pictures(table, images, found, reason, classes, PICTURES)
+
+
+if __name__ == "__main__":
+    run(main)
