@@ -1,0 +1,149 @@
+"""The evaluation's tables against scikit-learn, and what its charts and sheets show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_faces
+from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
+
+from mien import metrics
+from mien.plots import evaluation, save
+
+CLASSES = ("happy", "neutral", "sad", "surprise")
+
+
+def made_predictions(count: int, skill: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng((seed, count))
+    labels = rng.integers(4, size=count)
+    logits = rng.normal(size=(count, 4))
+    logits[np.arange(count), labels] += skill
+    odds = np.exp(logits)
+    return labels, odds / odds.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("skill", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("count", [60, 4000])
+def test_thinned_roc_keeps_scikit_learns_area(count, skill):
+    labels, probabilities = made_predictions(count, skill)
+    table = evaluation.roc_table(labels, probabilities, CLASSES)
+    for code, name in enumerate(CLASSES):
+        curve = table[table["class"] == name]
+        assert len(curve) <= 200
+        assert curve.iloc[0][["fpr", "tpr"]].tolist() == [0, 0]
+        assert curve.iloc[-1][["fpr", "tpr"]].tolist() == [1, 1]
+        expected = roc_auc_score(labels == code, probabilities[:, code])
+        assert auc(curve["fpr"], curve["tpr"]) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("skill", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("count", [60, 4000])
+def test_thinned_precision_recall_keeps_scikit_learns_area(count, skill):
+    labels, probabilities = made_predictions(count, skill)
+    table = evaluation.pr_table(labels, probabilities, CLASSES)
+    for code, name in enumerate(CLASSES):
+        curve = table[table["class"] == name]
+        assert len(curve) <= 200
+        assert curve["recall"].is_monotonic_increasing
+        precision, recall, _ = precision_recall_curve(labels == code, probabilities[:, code])
+        area = auc(curve["recall"], curve["precision"])
+        assert area == pytest.approx(auc(recall, precision), abs=2e-3)
+
+
+def test_class_without_images_has_no_curve():
+    labels, probabilities = made_predictions(80, 1.0)
+    labels[labels == 1] = 0
+    for table in (evaluation.roc_table, evaluation.pr_table):
+        assert set(table(labels, probabilities, CLASSES)["class"]) == {"happy", "sad", "surprise"}
+
+
+def test_images_of_one_class_have_no_curves_but_all_columns():
+    table = evaluation.roc_table(np.zeros(3, int), np.full((3, 4), 0.25), CLASSES)
+    assert table.columns.tolist() == ["class", "fpr", "tpr"]
+    assert table.empty
+
+
+def charts(labels: np.ndarray, probabilities: np.ndarray) -> dict:
+    score = metrics.score(labels, probabilities, CLASSES, 1)
+    bins = metrics.reliability(labels, probabilities)
+    roc = evaluation.roc_table(labels, probabilities, CLASSES)
+    pr = evaluation.pr_table(labels, probabilities, CLASSES)
+    return {
+        "confusion": evaluation.confusion_chart(score, "train"),
+        "roc": evaluation.roc_chart(roc, score, "train"),
+        "pr": evaluation.pr_chart(pr, score, "train"),
+        "reliability": evaluation.reliability_chart(bins, score, "train"),
+    }
+
+
+def test_charts_are_the_same_bytes_for_the_same_numbers(tmp_path):
+    for folder in ("one", "two"):
+        for name, figure in charts(*made_predictions(100, 1.0)).items():
+            save(figure, tmp_path / folder / f"{name}.png")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_confusion_cells_hold_share_and_count():
+    labels = np.array([0, 0, 0, 1])
+    probabilities = np.eye(4)[[0, 0, 2, 1]]
+    texts = [text.get_text() for text in charts(labels, probabilities)["confusion"].axes[0].texts]
+    assert texts[:4] == ["67 %\n2", "0 %\n0", "33 %\n1", "0 %\n0"]
+    assert texts[8:12] == ["0 %\n0"] * 4
+
+
+def test_legends_hold_the_scores_of_every_class():
+    labels, probabilities = made_predictions(200, 1.0)
+    labels[labels == 3] = 0
+    per_class = metrics.score(labels, probabilities, CLASSES, 1)["per_class"]
+    drawn = charts(labels, probabilities)
+    for chart, metric in (("roc", "roc_auc"), ("pr", "average_precision")):
+        entries = [text.get_text() for text in drawn[chart].legends[0].get_texts()]
+        for name in CLASSES[:3]:
+            assert f"{name} {per_class[name][metric]:.3f}" in entries
+        assert "surprise n/a" in entries
+
+
+def sheet_captions(figure) -> list[str]:
+    return [cell.get_title() for cell in figure.axes if cell.get_title()]
+
+
+def test_mistakes_are_the_wrong_ones_from_the_most_confident_down():
+    faces = made_faces(4)
+    probabilities = np.array(
+        [
+            [0.30, 0.25, 0.25, 0.20],
+            [0.60, 0.30, 0.05, 0.05],
+            [0.10, 0.10, 0.70, 0.10],
+            [0.02, 0.90, 0.04, 0.04],
+        ]
+    )
+    sheet = evaluation.mistakes_sheet(faces, probabilities, "train")
+    assert sheet_captions(sheet) == ["surprise → neutral\n90 %", "neutral → happy\n60 %"]
+    shown = [cell.images[0].get_array() for cell in sheet.axes if cell.images]
+    np.testing.assert_array_equal(shown, faces.images[[3, 1]])
+    few = evaluation.mistakes_sheet(faces, probabilities, "train", most=1)
+    assert sheet_captions(few) == ["surprise → neutral\n90 %"]
+
+
+def test_pairs_show_the_most_confident_face_of_each_cell():
+    faces = made_faces(8)
+    probabilities = np.tile(np.eye(4), (2, 1)) * 0.6 + 0.1
+    probabilities[4] = [0.85, 0.05, 0.05, 0.05]
+    sheet = evaluation.pairs_sheet(faces, probabilities, "train")
+    captions = sheet_captions(sheet)
+    assert len(captions) == 16
+    assert captions[:2] == ["happy → happy\n85 %, 1 of 2", "happy → neutral\nnone"]
+    np.testing.assert_array_equal(sheet.axes[0].images[0].get_array(), faces.images[4])
+
+
+def test_no_mistakes_make_an_empty_sheet():
+    faces = made_faces(4)
+    sheet = evaluation.mistakes_sheet(faces, np.eye(4), "train")
+    assert sheet_captions(sheet) == []
+
+
+def test_tables_leave_their_arguments_alone():
+    labels, probabilities = made_predictions(300, 1.0)
+    before = probabilities.copy()
+    evaluation.roc_table(labels, probabilities, CLASSES)
+    pd.testing.assert_frame_equal(pd.DataFrame(probabilities), pd.DataFrame(before))
