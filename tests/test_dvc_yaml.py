@@ -1,0 +1,109 @@
+"""dvc.yaml tells the truth: each stage declares the code, the params and the data it uses."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from dvc.utils.serialize import load_yaml
+
+from mien.params import Params
+
+ROOT = Path(__file__).parents[1]
+STAGES = load_yaml(ROOT / "dvc.yaml")["stages"]
+
+
+def script(stage: str) -> Path:
+    return ROOT / STAGES[stage]["cmd"].split()[1]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the dotted `mien` modules that the file names in its imports, lazy ones included."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "mien"}
+
+
+def source_of(module: str) -> Path | None:
+    path = ROOT / "src" / module.replace(".", "/")
+    if (path / "__init__.py").is_file():
+        return path / "__init__.py"
+    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
+
+
+def code_of(stage: str) -> set[Path]:
+    """Return the project's files that the stage's script imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [script(stage)]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [source for name in imported(path) if (source := source_of(name))]
+    return found
+
+
+def covered(path: str, declared: list[str]) -> bool:
+    return any(path == dep or path.startswith(f"{dep}/") for dep in declared)
+
+
+def known(section: str) -> bool:
+    return section in Params.model_fields
+
+
+# Every stage reads params.yaml through these; the params it uses are declared one by one.
+SHARED = {
+    "src/mien/__init__.py",
+    "src/mien/errors.py",
+    "src/mien/models/__init__.py",
+    "src/mien/params.py",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_the_code_it_runs(stage):
+    code = {path.relative_to(ROOT).as_posix() for path in code_of(stage)}
+    if stage == "train":
+        # It shapes no out, and a change of it must not cost a training.
+        code = {path for path in code if not path.startswith("src/mien/tracking/")}
+    missing = {path for path in code - SHARED if not covered(path, STAGES[stage]["deps"])}
+    assert not missing
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_code_it_does_not_run(stage):
+    code = {path.relative_to(ROOT).as_posix() for path in code_of(stage)}
+    declared = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))]
+    idle = [dep for dep in declared if not any(covered(path, [dep]) for path in code)]
+    assert not idle
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_the_params_it_reads(stage):
+    read = set()
+    for node in ast.walk(ast.parse(script(stage).read_text())):
+        keys = []
+        while isinstance(node, ast.Attribute):
+            keys.insert(0, node.attr)
+            node = node.value
+        if isinstance(node, ast.Name) and node.id == "params" and keys[:1] and known(keys[0]):
+            read.add(".".join(keys))
+    declared = STAGES[stage].get("params", [])
+    undeclared = {
+        key for key in read if not any(f"{key}.".startswith(f"{name}.") for name in declared)
+    }
+    # `params.data` is no read of its own where only `params.data.classes` follows it.
+    undeclared = {key for key in undeclared if not any(k.startswith(f"{key}.") for k in read)}
+    assert not undeclared
+
+
+def test_only_evaluate_reads_the_test_split():
+    readers = {
+        name
+        for name, stage in STAGES.items()
+        if any("data/faces/test".startswith(dep) for dep in stage["deps"])
+    }
+    assert readers == {"evaluate"}

@@ -1,0 +1,90 @@
+"""params.yaml is read once, typed; every fault is one line that names its key."""
+
+import re
+from pathlib import Path
+
+import pytest
+from dvc.utils.serialize import dump_yaml, load_yaml
+
+from mien import params
+from mien.errors import ParamError
+
+ROOT = Path(__file__).parents[1]
+
+
+def written(tmp_path: Path, **changes: object) -> Path:
+    """Return a copy of the project's params with dotted keys changed; a value of `...` deletes."""
+    values = load_yaml(ROOT / "params.yaml")
+    for dotted, value in changes.items():
+        *sections, key = dotted.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        if value is ...:
+            del section[key]
+        else:
+            section[key] = value
+    path = tmp_path / "params.yaml"
+    dump_yaml(path, values)
+    return path
+
+
+def test_project_params_are_valid():
+    assert params.load(ROOT / "params.yaml").data.source == "data/sample"
+
+
+def test_exponents_are_numbers(tmp_path):
+    path = written(tmp_path)
+    text, count = re.subn(r"learning_rate: .*", "learning_rate: 1e-5", path.read_text())
+    path.write_text(text)
+    assert count == 1
+    assert params.load(path).train.learning_rate == pytest.approx(0.00001)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("seed", -1, r"seed: .*greater than or equal to 0, got -1"),
+        ("data.source", ..., r"data.source: Field required"),
+        ("data.sha256", "abc", r"data.sha256: .*got 'abc'"),
+        ("data.image_size", 8, r"data.image_size: .*16, got 8"),
+        ("data.split.train", 0.9, r"data.split: fractions must sum to 1, got 1.2"),
+        ("data.colour", True, r"data.colour: Extra inputs"),
+        ("audit.policy.blank", "hide", r"audit.policy.blank: .*'keep' or 'drop', got 'hide'"),
+        ("augment.zoom.range", [1.2, 0.8], r"augment.zoom.range: must be \[low, high\]"),
+        ("augment.flip.probability", 2, r"augment.flip.probability: .*got 2"),
+        ("augment.balance", "class_weight", r"augment.balance: .*'mirror'"),
+        ("model.arch", "alexnet", r"model.arch: unknown architecture 'alexnet'; one of compact"),
+        ("train.learning_rate", 0, r"train.learning_rate: .*greater than 0, got 0"),
+        ("train.epochs", "many", r"train.epochs: .*integer.*got 'many'"),
+        ("train.folds", 1, r"train: folds must be 0 or at least 2, got 1"),
+        ("train.warmup_epochs", 99, r"train: warmup_epochs must be below epochs"),
+        ("train.backend", "mxnet", r"train.backend: .*'torch'.*got 'mxnet'"),
+    ],
+)
+def test_a_fault_is_one_line_that_names_its_key(tmp_path, key, value, message):
+    path = written(tmp_path, **{key: value})
+    with pytest.raises(ParamError, match=message) as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_further_faults_are_counted(tmp_path):
+    path = written(tmp_path, **{"seed": -1, "train.epochs": 0, "model.width": 0})
+    with pytest.raises(ParamError, match=r"seed: .*\(2 more\)"):
+        params.load(path)
+
+
+@pytest.mark.parametrize("text", ["seed: [", "", "- 1"])
+def test_a_file_that_is_no_mapping_is_one_line(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamError) as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(ParamError, match=r"absent\.yaml cannot be read"):
+        params.load(tmp_path / "absent.yaml")
