@@ -17,6 +17,8 @@ STAGE = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem)
 # Under `dvc exp run --temp` the working folder is a copy; what must outlive it lies here.
 ROOT = Path(os.environ.get("DVC_ROOT", ".")).resolve()
 SCRATCH = ROOT / ".mien"
+# Each trained model's name, and its place in models/, metrics/ and reports/.
+MODELS = {"train": "train"}
 
 
 def run(main: Callable[[params.Params], None]) -> None:
@@ -28,12 +30,16 @@ def run(main: Callable[[params.Params], None]) -> None:
 
 
 def inputs(name: str = STAGE) -> dict[str, object]:
-    """Return what DVC hashes for a stage now: path to md5, params file to its values."""
+    """Return what DVC hashes for a stage: path to md5, params file to its values.
+
+    Of the running stage as it is now, of another as dvc.lock has it.
+    """
     from dvc.repo import Repo
 
     with Repo(".") as repo:
         stage = repo.stage.collect(name)[0]
-        stage.save_deps()
+        if name == STAGE:
+            stage.save_deps()
         return {dep.def_path: dep.hash_info.value for dep in stage.deps}
 
 

@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from entry import run, write_json
+from entry import MODELS, run, write_json
 from mien import faces, metrics, models
 from mien.errors import MienError
 from mien.params import Params
 from mien.plots import evaluation, save
 from mien.plots.learning import learning_curves
 
-# Each model's name and its place in models/, reports/ and metrics/.
-MODELS = {"train": "train"}
 TEST = Path("data/faces/test")
 REPORTS = Path("reports/evaluate")
 PREDICTIONS = Path("data/predictions")

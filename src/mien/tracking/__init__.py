@@ -1,0 +1,166 @@
+"""What MLflow shows: one run for each trained model, one for each state of the pipeline.
+
+A run is found again by two tags. `mien.inputs` is known before the training: a run that was
+killed is resumed by it. `mien.key` is known after it, from the model's record: a model that
+has a finished run never gets another, wherever DVC restored it from.
+
+A model's run belongs to every pipeline that uses the model, so it has no parent run; each
+pipeline's run names its members, as `mien.member.NAME` tags, in a table and in `members.json`.
+
+Nothing here imports MLflow before it is used; with `MIEN_TRACKING=off` nothing does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mien.errors import TrackingError
+
+# MLflow reads some of these when it is imported, so they stand here. A user's settings win.
+DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": str(sys.stderr.isatty()).lower(),
+    # With MLflow's own 7 retries of 120 s a lost server would hold a training up for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # A new database would be announced in several lines.
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+for _name, _value in DEFAULTS.items():
+    os.environ.setdefault(_name, _value)
+
+History = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and all that its run shows.
+
+    Attributes:
+        stage: DVC stage that trained it, such as `train` or `tune@compact`.
+        inputs: key of that stage's inputs, as given to `live`.
+        folder: holds `model.weights.h5` and `record.json`.
+        record: content of `record.json`.
+        validation: scores on validation, with `parameters` and `multiply_adds`.
+        test: scores on test.
+        history: one row per epoch, with its `epoch` from 1; numbers, or text that holds them.
+        reports: folders of charts and tables, relative to the working folder.
+    """
+
+    stage: str
+    inputs: str
+    folder: Path
+    record: Mapping[str, Any]
+    validation: Mapping[str, Any]
+    test: Mapping[str, Any]
+    history: History
+    reports: Sequence[Path]
+
+
+class Run(Protocol):
+    """A run that is being watched."""
+
+    def log(self, history: History) -> None:
+        """Show the epochs of `history`, all so far, that the run lacks."""
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """End the run and give it the record's key."""
+
+
+class _Silent:
+    def log(self, history: History) -> None:
+        pass
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        pass
+
+
+def key(content: Any) -> str:
+    """Return the sha256 of `content` as canonical JSON, 64 hexadecimal digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pipeline_key(models: Sequence[Trained], evaluation: Mapping[str, Any]) -> str:
+    """Return the key of a pipeline's state: its models and their scores on test."""
+    return key([sorted(key(model.record) for model in models), evaluation])
+
+
+@contextmanager
+def live(
+    stage: str, name: str, inputs_key: str, params: Mapping[str, Any], root: Path
+) -> Iterator[Run]:
+    """Show a training in MLflow while it runs, as a new run or the one that was interrupted.
+
+    If a finished run has these inputs already, nothing is logged. An exception in the block
+    ends the run as failed; the next one with the same inputs resumes it. A server that does not
+    answer costs one line on stderr, never the training; `track` logs what is missing then.
+
+    Args:
+        stage: DVC stage that trains, such as `train`.
+        name: name of the model, as in its record.
+        inputs_key: key of all that the training depends on.
+        params: sections of params.yaml, with `model.arch`.
+        root: folder of the project, where the default store lies.
+
+    Raises:
+        TrackingError: MIEN_TRACKING is neither `on` nor `off`.
+    """
+    if not _enabled():
+        yield _Silent()
+        return
+    from mien.tracking.watched import WatchedRun
+
+    run = WatchedRun(stage, name, inputs_key, params, root)
+    run.log([])
+    try:
+        yield run
+    except BaseException as error:
+        run.abandon("FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+
+
+def track(models: Sequence[Trained], evaluation: Mapping[str, Any], root: Path) -> list[str]:
+    """Bring MLflow to the state of the pipeline; what is there already stays as it is.
+
+    Args:
+        models: every model of this state.
+        evaluation: content of metrics/evaluate.json; `champion` is the `name` of a model.
+        root: folder of the project, where the default store lies.
+
+    Returns:
+        The sorted keys of the state's runs, the same whether MLflow is on or off.
+
+    Raises:
+        TrackingError: MLflow does not answer or refuses, or MIEN_TRACKING is neither `on` nor
+            `off`.
+    """
+    if _enabled():
+        from mien.tracking import store
+        from mien.tracking.state import log_state
+
+        with store.one_line_errors(root):
+            said = log_state(store.connect(root), models, evaluation)
+    else:
+        said = (
+            "nothing logged, as MIEN_TRACKING=off; to log this state later: "
+            "rm mlflow.tracked.json && dvc repro track"
+        )
+    print(f"MLflow: {said}", file=sys.stderr)
+    return sorted([*(key(model.record) for model in models), pipeline_key(models, evaluation)])
+
+
+def _enabled() -> bool:
+    value = os.environ.get("MIEN_TRACKING", "on")
+    if value not in ("on", "off"):
+        raise TrackingError(f"MIEN_TRACKING must be on or off, got {value!r}")
+    return value == "on"

@@ -1,0 +1,57 @@
+"""Where a run comes from: host, process, user, commit, DVC experiment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+import psutil
+
+
+def host() -> str:
+    """Return this host's name."""
+    return socket.gethostname()
+
+
+def process() -> str:
+    """Return this process as `PID@START`; the start tells it from the next owner of the pid."""
+    return f"{os.getpid()}@{psutil.Process().create_time():.0f}"
+
+
+def alive(process: str) -> bool:
+    """Tell whether `PID@START` runs on this host."""
+    pid, _, start = process.partition("@")
+    try:
+        found = psutil.Process(int(pid))
+        same = abs(found.create_time() - float(start)) < 2
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def tags() -> dict[str, str]:
+    """Return a run's tags: user, script, commit, `mien.dirty` and the DVC experiment."""
+    found = {"mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
+    with suppress(KeyError, OSError):
+        found["mlflow.user"] = getpass.getuser()
+    # No Git, or no repository: the run goes without.
+    with suppress(OSError, subprocess.CalledProcessError):
+        found["mlflow.source.git.commit"] = _git("rev-parse", "HEAD")
+        # What the pipeline itself rewrites does not count as a change.
+        written = (":!dvc.lock", ":!metrics", ":!reports")
+        changed = _git("status", "--porcelain", "--", ".", *written)
+        found["mien.dirty"] = "true" if changed else "false"
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        found["mien.experiment"] = experiment
+    return found
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(("git", *arguments), capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,167 @@
+"""Runs of the experiment: found by their tags, begun or resumed, filled, finished."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow.entities import Metric, Param, Run, RunTag
+
+from mien.tracking import History, origin
+from mien.tracking.store import Store
+
+# One request of MLflow holds at most 1000 metrics and 100 params.
+METRICS_PER_REQUEST = 1000
+PARAMS_PER_REQUEST = 100
+
+
+def find(store: Store, tag: str, value: str, *statuses: str) -> Run | None:
+    """Return the newest run whose `tag` has `value` and whose status is one of `statuses`."""
+    found = store.client.search_runs(
+        [store.experiment],
+        f"tags.`{tag}` = '{value}'",
+        order_by=["attributes.start_time DESC"],
+    )
+    return next((run for run in found if run.info.status in statuses), None)
+
+
+def title(stage: str, arch: str) -> str:
+    """Return the name of a model's run in the list of runs, such as `train: compact`."""
+    return f"{stage.partition('@')[0]}: {arch}"
+
+
+def close_dead(store: Store) -> None:
+    """End as killed what is still running on this host by its status, but has no process."""
+    found = store.client.search_runs(
+        [store.experiment],
+        f"tags.`mien.host` = '{origin.host()}' and attributes.status = 'RUNNING'",
+    )
+    for run in found:
+        if not origin.alive(run.data.tags["mien.process"]):
+            store.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def begin(store: Store, stage: str, inputs: str, title: str, name: str) -> Run:
+    """Return the interrupted run with these inputs, running again, or else a new one.
+
+    A run that is alive, or runs on another host, is not touched; `close_dead` comes first.
+
+    Args:
+        store: where the run lies.
+        stage: DVC stage, or `pipeline`.
+        inputs: key of all that the run depends on.
+        title: what people read in the list of runs.
+        name: name of the model, or `pipeline`.
+    """
+    owner = {"mien.host": origin.host(), "mien.process": origin.process()}
+    run = find(store, "mien.inputs", inputs, "KILLED", "FAILED")
+    if run is None:
+        identity = {"mien.stage": stage, "mien.name": name, "mien.inputs": inputs}
+        tags = {**origin.tags(), **identity, **owner}
+        return store.client.create_run(store.experiment, run_name=title, tags=tags)
+    store.client.update_run(run.info.run_id, status="RUNNING")
+    set_tags(store, run, owner)
+    return run
+
+
+def finish(store: Store, run: Run, key: str) -> Run:
+    """End the run and give it `key`; return the finished run that has the key.
+
+    A twin that finished first, from another process or host, stays, and this run is deleted.
+    """
+    twin = find(store, "mien.key", key, "FINISHED")
+    if twin is not None:
+        store.client.delete_run(run.info.run_id)
+        return twin
+    store.client.set_tag(run.info.run_id, "mien.key", key)
+    store.client.set_terminated(run.info.run_id)
+    return run
+
+
+def set_tags(store: Store, run: Run, tags: Mapping[str, str]) -> None:
+    """Set several tags at once."""
+    store.client.log_batch(
+        run.info.run_id, tags=[RunTag(tag, value) for tag, value in tags.items()]
+    )
+
+
+def log_params(store: Store, run: Run, params: Mapping[str, Any]) -> None:
+    """Log nested params under dotted names, as text of JSON; those that the run has stay."""
+    missing = [
+        Param(_clean(name), value if isinstance(value, str) else json.dumps(value))
+        for name, value in _flat(params).items()
+        if _clean(name) not in run.data.params
+    ]
+    for start in range(0, len(missing), PARAMS_PER_REQUEST):
+        store.client.log_batch(run.info.run_id, params=missing[start : start + PARAMS_PER_REQUEST])
+
+
+def log_scores(store: Store, run: Run, values: Mapping[str, float]) -> None:
+    """Log the values that differ from what the run shows."""
+    known = run.data.metrics
+    new = {name: value for name, value in values.items() if known.get(_clean(name)) != value}
+    _log_metrics(store, run, [_metric(name, value, 0) for name, value in new.items()])
+
+
+def logged_epochs(store: Store, run: Run) -> set[int]:
+    """Return the epochs whose metrics the run has."""
+    return {metric.step for metric in store.client.get_metric_history(run.info.run_id, "loss")}
+
+
+def log_epochs(store: Store, run: Run, history: History) -> None:
+    """Log every column of the history's rows but `epoch`, which is their step."""
+    _log_metrics(
+        store,
+        run,
+        [
+            # As many digits as history.csv, so that a restored model shows the same curve.
+            _metric(column, round(float(value), 6), int(row["epoch"]))
+            for row in history
+            for column, value in row.items()
+            if column != "epoch" and value not in (None, "")
+        ],
+    )
+
+
+def scores(prefix: str, score: Mapping[str, Any]) -> dict[str, float]:
+    """Return a score's numbers under `prefix`, nested ones joined by `_`, and F1 per class."""
+    numbers = {
+        f"{prefix}_{name.replace('.', '_')}": value
+        for name, value in _flat(
+            {name: part for name, part in score.items() if name != "per_class"}
+        ).items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    per_class = {
+        f"{prefix}_f1_{label}": part["f1"] for label, part in score.get("per_class", {}).items()
+    }
+    return numbers | per_class
+
+
+def _log_metrics(store: Store, run: Run, metrics: list[Metric]) -> None:
+    for start in range(0, len(metrics), METRICS_PER_REQUEST):
+        store.client.log_batch(
+            run.info.run_id, metrics=metrics[start : start + METRICS_PER_REQUEST]
+        )
+
+
+def _metric(name: str, value: float, step: int) -> Metric:
+    return Metric(_clean(name), value, int(time.time() * 1000), step)
+
+
+def _clean(name: str) -> str:
+    # What MLflow allows in names of params and metrics; classes are named by users' folders.
+    return re.sub(r"[^\w.\- :]", "_", name)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

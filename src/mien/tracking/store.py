@@ -1,0 +1,81 @@
+"""The MLflow store: where it lies, and its one experiment."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from mien.errors import TrackingError
+
+EXPERIMENT = "mien"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A connected store: the client and the id of the experiment."""
+
+    client: MlflowClient
+    experiment: str
+
+
+def address(root: Path) -> str:
+    """Return MLFLOW_TRACKING_URI, else the address of the database in `root`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
+
+
+def connect(root: Path) -> Store:
+    """Return the store, with the database and the experiment created where they are missing.
+
+    A server decides itself where its artefacts lie; those of a database lie in
+    `root/mlartifacts`, as MLflow would otherwise put them into the working folder, which is a
+    passing one under `dvc exp run --temp`.
+    """
+    uri = address(root)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return Store(client, experiment.experiment_id)
+    served = re.match(r"https?:|databricks", uri)
+    place = None if served else (root.resolve() / "mlartifacts").as_uri()
+    try:
+        identifier = client.create_experiment(EXPERIMENT, artifact_location=place)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        # Another process was faster.
+        return connect(root)
+    print(f"MLflow: new experiment `{EXPERIMENT}` in {_public(uri)}", file=sys.stderr)
+    return Store(client, identifier)
+
+
+@contextmanager
+def one_line_errors(root: Path) -> Iterator[None]:
+    """Turn what MLflow, its database or its artefact store raise into a TrackingError."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise TrackingError(
+            f"MLflow at {_public(address(root))} failed: {reason(error)}. The models and metrics "
+            "are safe: mend the store or set MIEN_TRACKING=off, then run dvc repro again"
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    """Return the error's text as one short line without passwords."""
+    text = _public(" ".join(str(error).split())) or type(error).__name__
+    # The cause stands last in what the HTTP client reports.
+    text = text.rpartition("Caused by ")[2].strip('(). "')
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _public(text: str) -> str:
+    return re.sub(r"//[^/@\s]+@", "//***@", text)

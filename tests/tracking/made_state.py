@@ -1,0 +1,120 @@
+"""A made pipeline state for the tests of tracking: numbers and files without a training."""
+
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from mien.tracking import Trained, key
+
+PARAMS: dict[str, Any] = {
+    "seed": 17,
+    "model": {"arch": "simple_cnn", "width": 0.25, "dropout": None},
+    "train": {"epochs": 3, "backend": "tensorflow", "learning_rate": 0.00001},
+    "augment": {"rotation": {"probability": 0.5, "range": [-15, 15]}},
+}
+CLASSES = ["happy", "sad (very)"]
+HISTORY = [
+    {"epoch": epoch, "loss": 1 / epoch, "val_loss": 2 / epoch, "val_macro_f1": 0.25 * epoch}
+    for epoch in (1, 2, 3)
+]
+# What a run shows of `loss`: each epoch once, with the digits of history.csv.
+EPOCHS = {row["epoch"]: [round(row["loss"], 6)] for row in HISTORY}
+
+
+@functools.cache
+def empty_database() -> bytes:
+    """Return a database with MLflow's tables, which take seconds to make."""
+    with tempfile.TemporaryDirectory() as folder:
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+        return Path(folder, "mlflow.db").read_bytes()
+
+
+def project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a new project's folder, now the working folder, with nothing set outside it."""
+    for name in ("MLFLOW_TRACKING_URI", "MIEN_TRACKING", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    root = folder / "a project"
+    root.mkdir()
+    (root / "mlflow.db").write_bytes(empty_database())
+    monkeypatch.chdir(root)
+    return root
+
+
+def score(macro_f1: float) -> dict[str, Any]:
+    """Return made scores in the form of metrics.score."""
+    intervals = {"macro_f1_low": macro_f1 - 0.1, "macro_f1_high": macro_f1 + 0.1}
+    accuracy = {"accuracy": 0.75, "accuracy_low": 0.5, "accuracy_high": 0.875}
+    per_class = {label: {"f1": macro_f1, "support": 4} for label in CLASSES}
+    return {"n": 8, "macro_f1": macro_f1, "per_class": per_class, **accuracy, **intervals}
+
+
+def made(name: str = "train", weights: bytes = b"one") -> Trained:
+    """Write a model of made weights into the working folder; return all that its run shows."""
+    folder, reports = Path("models", name), Path("reports", name)
+    for path in (folder, reports):
+        path.mkdir(parents=True, exist_ok=True)
+    spec = {"arch": "simple_cnn", "width": 0.25, "dropout": None, "image_size": 48}
+    record = {
+        "name": name,
+        "spec": {**spec, "classes": CLASSES},
+        "params": PARAMS,
+        "data": {"data/training": f"{'a' * 32}.dir", "data/faces/validation": f"{'b' * 32}.dir"},
+        "weights_sha256": key(weights.hex()),
+    }
+    (folder / "model.weights.h5").write_bytes(weights)
+    (folder / "record.json").write_text(json.dumps(record))
+    (reports / "learning_curves.png").write_bytes(b"a chart")
+    return Trained(
+        stage="train",
+        inputs=key(["the inputs of", weights.hex()]),
+        folder=folder,
+        record=record,
+        validation={"parameters": 1000, "multiply_adds": 2000, "epochs": 3, **score(0.625)},
+        test=score(0.5),
+        history=HISTORY,
+        reports=[reports],
+    )
+
+
+def evaluation(*models: Trained, champion: str = "train") -> dict[str, Any]:
+    """Return what metrics/evaluate.json holds for these models."""
+    return {"models": {model.record["name"]: model.test for model in models}, "champion": champion}
+
+
+def with_test(model: Trained, macro_f1: float) -> Trained:
+    """Return the same model with another score on test."""
+    return replace(model, test=score(macro_f1))
+
+
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root}/mlflow.db")
+
+
+def runs(root: Path, stage: str) -> list[Run]:
+    """Return the stage's runs, deleted ones left out, oldest first."""
+    store = client(root)
+    experiment = store.get_experiment_by_name("mien")
+    return list(
+        store.search_runs(
+            [experiment.experiment_id],
+            f"tags.`mien.stage` = '{stage}'",
+            order_by=["attributes.start_time"],
+        )
+    )
+
+
+def curve(root: Path, run: Run, metric: str = "loss") -> Mapping[int, list[float]]:
+    """Return the values logged at each step."""
+    values: dict[int, list[float]] = {}
+    for point in client(root).get_metric_history(run.info.run_id, metric):
+        values.setdefault(point.step, []).append(point.value)
+    return values

@@ -1,0 +1,59 @@
+"""The champion as MLflow serves it, against the Keras model it was made from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from conftest import drawn_images
+from made_state import CLASSES, evaluation, made, project
+
+from mien import models, tracking
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    return project(tmp_path, monkeypatch)
+
+
+def trained() -> tracking.Trained:
+    """Return a made state whose weights are a real model's."""
+    model = made()
+    net = models.build(model.record["spec"], seed=3)
+    net.save_weights(model.folder / "model.weights.h5")
+    return model
+
+
+def test_the_champion_predicts_what_keras_does(root, monkeypatch):
+    model = trained()
+    tracking.track([model], evaluation(model), root)
+    images, _ = drawn_images(6)
+    expected = models.load(model.folder).predict(images, verbose=0)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    # Loading puts the model's own copy of the code before everything else.
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    served = mlflow.pyfunc.load_model("models:/mien@champion").predict(images)
+    assert list(served.columns) == CLASSES
+    np.testing.assert_allclose(served.to_numpy(), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(served.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_new_store_takes_two_lines_and_no_keras(root):
+    (root / "mlflow.db").unlink()
+    code = (
+        "import sys; from pathlib import Path; from mien import tracking\n"
+        "from made_state import evaluation, made; model = made()\n"
+        "tracking.track([model], evaluation(model), Path('.'))\n"
+        "print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
+    )
+    env = {"PYTHONPATH": str(Path(__file__).parent), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+    assert [line.partition(";")[0].partition(" in ")[0] for line in done.stderr.splitlines()] == [
+        "MLflow: new experiment `mien`",
+        "MLflow: new state of the pipeline",
+    ]

@@ -1,0 +1,247 @@
+"""What `track` leaves in a real MLflow store, read back through MLflow's client."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from made_state import (
+    CLASSES,
+    EPOCHS,
+    HISTORY,
+    client,
+    curve,
+    evaluation,
+    made,
+    project,
+    runs,
+    with_test,
+)
+
+from mien import tracking
+from mien.errors import TrackingError
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    return project(tmp_path, monkeypatch)
+
+
+def names(root, run, path=None) -> set[str]:
+    return {file.path for file in client(root).list_artifacts(run.info.run_id, path)}
+
+
+def test_a_model_run_holds_what_people_look_for(root, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "puffy-daze")
+    model = made()
+    tracking.track([model], evaluation(model), root)
+    (run,) = runs(root, "train")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "train: simple_cnn")
+    params = {
+        "model.arch": "simple_cnn",
+        "model.dropout": "null",
+        "augment.rotation.range": "[-15, 15]",
+        "train.learning_rate": "1e-05",
+        "seed": "17",
+        "arch": "simple_cnn",
+        "parameters": "1000",
+        "multiply_adds": "2000",
+    }
+    assert params.items() <= run.data.params.items()
+    assert run.data.metrics["validation_macro_f1"] == 0.625
+    assert run.data.metrics["test_macro_f1"] == 0.5
+    assert run.data.metrics["test_accuracy_low"] == 0.5
+    assert run.data.metrics["test_f1_happy"] == 0.5
+    assert run.data.metrics["test_f1_sad _very_"] == 0.5
+    assert curve(root, run) == EPOCHS
+    assert curve(root, run, "val_macro_f1") == {
+        row["epoch"]: [row["val_macro_f1"]] for row in HISTORY
+    }
+    assert run.data.tags["mien.key"] == tracking.key(model.record)
+    assert run.data.tags["mien.experiment"] == "puffy-daze"
+    assert run.data.tags["mien.data/training"] == f"{'a' * 32}.dir"
+    assert "95" not in run.data.tags["mlflow.note.content"]
+    assert "0.500 (0.400 to 0.600) on test" in run.data.tags["mlflow.note.content"]
+    digests = {data.dataset.name: data.dataset.digest for data in run.inputs.dataset_inputs}
+    assert digests == dict(model.record["data"])
+    assert names(root, run) == {"record.json", "metrics", "reports"}
+    assert names(root, run, "reports/train") == {"reports/train/learning_curves.png"}
+
+
+def test_artefacts_of_the_default_store_lie_in_the_project_wherever_it_is_called(
+    root, tmp_path, monkeypatch
+):
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    monkeypatch.chdir(passing)
+    model = made()
+    tracking.track([model], evaluation(model), root)
+    assert {path.name for path in passing.iterdir()} == {"models", "reports"}
+    assert list((root / "mlartifacts").rglob("model.weights.h5"))
+
+
+def artefacts(root) -> dict[Path, int]:
+    """Return the time at which each file was last written."""
+    return {path: path.stat().st_mtime_ns for path in (root / "mlartifacts").rglob("*")}
+
+
+def test_tracking_again_changes_nothing(root):
+    model = made()
+    first = tracking.track([model], evaluation(model), root)
+    (before,) = runs(root, "train")
+    files = artefacts(root)
+    assert tracking.track([model], evaluation(model), root) == first
+    (after,) = runs(root, "train")
+    assert after.to_dictionary() == before.to_dictionary()
+    assert artefacts(root) == files
+    assert len(runs(root, "pipeline")) == 1
+    assert curve(root, after, "test_macro_f1") == {0: [0.5]}
+
+
+def test_another_model_adds_a_run_and_the_way_back_none(root):
+    one, two = made(), made(weights=b"two")
+    keys = [tracking.track([model], evaluation(model), root) for model in (one, two, one)]
+    assert keys[0] == keys[2] != keys[1]
+    assert {run.data.tags["mien.key"] for run in runs(root, "train")} == {
+        tracking.key(one.record),
+        tracking.key(two.record),
+    }
+    assert len(runs(root, "train")) == len(runs(root, "pipeline")) == 2
+
+
+def test_the_alias_follows_the_champion_and_a_version_is_made_once(root):
+    one, two = made(), made("other", b"two")
+    store = client(root)
+    seen = []
+    for champion in ("train", "other", "train"):
+        tracking.track([one, two], evaluation(one, two, champion=champion), root)
+        version = store.get_model_version_by_alias("mien", "champion")
+        seen.append((int(version.version), version.tags["mien.key"]))
+    assert seen == [
+        (1, tracking.key(one.record)),
+        (2, tracking.key(two.record)),
+        (1, tracking.key(one.record)),
+    ]
+    assert len(store.search_model_versions("name = 'mien'")) == 2
+
+
+def test_the_pipeline_run_names_its_members(root):
+    one, two = made(), made("other", b"two")
+    tracking.track([one, two], evaluation(one, two), root)
+    (pipeline,) = runs(root, "pipeline")
+    members = {run.data.tags["mien.name"]: run.info.run_id for run in runs(root, "train")}
+    assert pipeline.data.tags["mien.champion"] == "train"
+    for name, identifier in members.items():
+        assert pipeline.data.tags[f"mien.member.{name}"] == identifier
+        assert f"/runs/{identifier}" in pipeline.data.tags["mlflow.note.content"]
+    assert pipeline.data.metrics["test_macro_f1"] == one.test["macro_f1"]
+
+
+def test_a_new_score_on_test_is_added_to_the_same_run(root):
+    model = made()
+    tracking.track([model], evaluation(model), root)
+    again = with_test(model, 0.75)
+    tracking.track([again], evaluation(again), root)
+    (run,) = runs(root, "train")
+    assert run.data.metrics["test_macro_f1"] == 0.75
+    assert curve(root, run) == EPOCHS
+    assert len(client(root).search_logged_models([run.info.experiment_id])) == 1
+    assert len(run.inputs.dataset_inputs) == 2
+    assert len(runs(root, "pipeline")) == 2
+
+
+def test_the_run_of_an_interrupted_track_is_completed(root, monkeypatch):
+    model = made()
+    monkeypatch.setattr("mien.tracking.state.log_model", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tracking.track([model], evaluation(model), root)
+    monkeypatch.undo()
+    monkeypatch.chdir(root)
+    tracking.track([model], evaluation(model), root)
+    (run,) = runs(root, "train")
+    assert run.data.tags["mien.model"]
+    assert curve(root, run) == EPOCHS
+    assert curve(root, run, "test_macro_f1") == {0: [0.5]}
+
+
+def test_git_commit_and_uncommitted_changes_are_tags(root):
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        done = subprocess.run(
+            ("git", *identity, *arguments), check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    git("init", "-q")
+    (root / ".gitignore").write_text("/ml*\n/models\n")
+    (root / "params.yaml").write_text("seed: 1\n")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    (root / "metrics").mkdir()
+    (root / "metrics" / "evaluate.json").write_text("{}")
+    for weights in (b"one", b"two"):
+        model = made(weights=weights)
+        tracking.track([model], evaluation(model), root)
+        (root / "params.yaml").write_text("seed: 2\n")
+    clean, dirty = runs(root, "train")
+    assert clean.data.tags["mlflow.source.git.commit"] == git("rev-parse", "HEAD")
+    assert (clean.data.tags["mien.dirty"], dirty.data.tags["mien.dirty"]) == ("false", "true")
+
+
+def test_off_touches_no_store_and_returns_the_same_keys(root, monkeypatch, capsys):
+    model = made()
+    keys = tracking.track([model], evaluation(model), root)
+    monkeypatch.setenv("MIEN_TRACKING", "off")
+    elsewhere = root / "elsewhere"
+    elsewhere.mkdir()
+    capsys.readouterr()
+    assert tracking.track([model], evaluation(model), elsewhere) == keys
+    assert not list(elsewhere.iterdir())
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "MIEN_TRACKING=off" in said
+
+
+def test_off_does_not_import_mlflow(root):
+    code = (
+        "import sys; from pathlib import Path; from mien import tracking\n"
+        "with tracking.live('train', 'train', 'k', {}, Path('.')) as run:\n"
+        "    run.log([{'epoch': 1, 'loss': 1.0}]); run.finish({})\n"
+        "assert 'mlflow' not in sys.modules"
+    )
+    env = {"MIEN_TRACKING": "off", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (root / "mlartifacts").exists()
+
+
+def test_a_wrong_switch_is_named(root, monkeypatch):
+    monkeypatch.setenv("MIEN_TRACKING", "0")
+    with pytest.raises(TrackingError, match="must be on or off, got '0'"):
+        tracking.track([], {}, root)
+
+
+def test_a_store_that_cannot_be_opened_is_one_line(root, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/missing/folder/mlflow.db")
+    (root / "missing").write_text("a file where a folder is needed")
+    model = made()
+    with pytest.raises(TrackingError, match="MIEN_TRACKING=off") as caught:
+        tracking.track([model], evaluation(model), root)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_logged_model_is_pinned_and_holds_no_pickle(root):
+    model = made()
+    tracking.track([model], evaluation(model), root)
+    (run,) = runs(root, "train")
+    logged = client(root).get_logged_model(run.data.tags["mien.model"])
+    folder = Path(mlflow.artifacts.download_artifacts(logged.artifact_location))
+    assert not [*folder.rglob("*.pkl"), *folder.rglob("*.pyc")]
+    requirements = (folder / "requirements.txt").read_text().split()
+    assert {"keras", "numpy", "tensorflow"} <= {line.partition("==")[0] for line in requirements}
+    assert all("==" in line for line in requirements)
+    signature = mlflow.models.get_model_info(str(folder)).signature
+    assert signature.inputs.inputs[0].shape == (-1, 48, 48)
+    assert signature.outputs.input_names() == CLASSES
+    assert [output.model_id for output in run.outputs.model_outputs] == [logged.model_id]
