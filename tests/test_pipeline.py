@@ -1,0 +1,223 @@
+"""The whole pipeline through the real `dvc`, in clones of this tree with their own caches."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import CLASSES, drawn_images, encoded
+from dvc.utils.serialize import dump_yaml, load_yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    ("augment", "copies"): 0,
+    ("model", "arch"): "simple_cnn",
+    ("model", "width"): 0.25,
+    ("train", "epochs"): 2,
+}
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    """Run a command in `folder` with this Python first on the path and nothing inherited."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DVC_", "MLFLOW_", "MIEN_", "KERAS_"))
+    }
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    """Return what a `dvc` command that must succeed prints."""
+    done = run(folder, sys.executable, "-m", "dvc", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    done = run(folder, "git", *identity, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def small_zip(path: Path) -> Path:
+    """Write 160 easy faces in three splits, with one broken file and one duplicate pair."""
+    images, codes = drawn_images(160)
+    splits = ["train"] * 5 + ["validation", "test", "train"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for row, (image, code) in enumerate(zip(images, codes, strict=True)):
+            split = splits[row // len(CLASSES) % len(splits)]
+            archive.writestr(f"faces/{split}/{CLASSES[code]}/{row}.png", encoded(image))
+        archive.writestr("faces/train/happy/broken.png", b"no image")
+        archive.writestr("faces/test/happy/again.png", encoded(images[0]))
+    return path
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory) -> Callable[[str], Path]:
+    """Return a function that makes a fresh clone of this tree on a small source."""
+    made = tmp_path_factory.mktemp("pipeline")
+    source = small_zip(made / "faces.zip")
+
+    def make(name: str) -> Path:
+        folder = made / name
+        # The working tree, not HEAD: what is tested is what lies here.
+        files = git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines()
+        for file in filter(lambda file: (ROOT / file).is_file(), files):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
+        values = load_yaml(folder / "params.yaml")
+        values["data"]["source"] = str(source)
+        for (section, key), value in SMALL.items():
+            values[section][key] = value
+        dump_yaml(folder / "params.yaml", values)
+        git(folder, "init", "-q", "-b", "main")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", "small")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def project(clone) -> Path:
+    """A clone that has run once and committed its state."""
+    folder = clone("project")
+    dvc(folder, "repro")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "state")
+    return folder
+
+
+def runs(folder: Path, stage: str) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`mien.stage` = '{stage}'"))
+
+
+def read(folder: Path, path: str) -> dict:
+    return json.loads((folder / path).read_text())
+
+
+def test_repro_makes_what_dvc_yaml_names(project):
+    for stage in load_yaml(project / "dvc.yaml")["stages"].values():
+        for kind in ("outs", "metrics", "plots"):
+            for out in stage.get(kind, []):
+                path = project / (out if isinstance(out, str) else next(iter(out)))
+                assert path.exists(), path
+
+
+def test_counts_of_the_audit_add_up(project):
+    audit = read(project, "metrics/audit.json")
+    assert audit["images"] == 162
+    assert audit["images"] == audit["kept"] + audit["dropped"]
+    assert audit["unreadable"] == 1
+    assert audit["exact_duplicates"]["across_splits"] == 1
+    kept = sum(sum(classes.values()) for classes in audit["splits"].values())
+    assert kept == audit["kept"]
+
+
+def test_summary_is_the_champion_of_evaluate(project):
+    evaluate = read(project, "metrics/evaluate.json")
+    summary = read(project, "metrics/summary.json")
+    champion = evaluate["models"][evaluate["champion"]]
+    assert summary["champion"] == evaluate["champion"] == "train"
+    for key in ("arch", "accuracy", "macro_f1", "roc_auc", "ece"):
+        assert summary[key] == champion[key]
+
+
+def test_mlflow_shows_the_numbers_of_the_metrics_files(project):
+    (train,) = runs(project, "train")
+    evaluate = read(project, "metrics/evaluate.json")["models"]["train"]
+    assert train.info.status == "FINISHED"
+    assert train.data.params["model.arch"] == "simple_cnn"
+    for key in ("accuracy", "macro_f1", "roc_auc"):
+        assert train.data.metrics[f"test_{key}"] == evaluate[key]
+    assert len(runs(project, "pipeline")) == 1
+
+
+def test_a_second_repro_changes_nothing(project):
+    before = (project / "dvc.lock").read_bytes()
+    assert "up to date" in dvc(project, "repro")
+    assert (project / "dvc.lock").read_bytes() == before
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_two_clones_end_in_the_same_bytes(project, clone):
+    other = clone("other")
+    dvc(other, "repro")
+    assert (other / "dvc.lock").read_bytes() == (project / "dvc.lock").read_bytes()
+    assert read(other, "metrics/evaluate.json") == read(project, "metrics/evaluate.json")
+
+
+def test_an_experiment_adds_one_run_and_the_way_back_none(project):
+    first = {run.info.run_id for run in runs(project, "train")}
+    dvc(project, "exp", "run", "-S", "model.arch=compact")
+    both = {run.info.run_id: run.data.params["model.arch"] for run in runs(project, "train")}
+    assert sorted(both.values()) == ["compact", "simple_cnn"]
+    printed = dvc(project, "exp", "run", "-S", "model.arch=simple_cnn")
+    assert "Running stage 'train'" not in printed
+    assert {run.info.run_id for run in runs(project, "train")} == set(both) > first
+    git(project, "checkout", "-q", ".")
+
+
+def test_an_experiment_in_a_temporary_folder_logs_to_this_project(project):
+    before = len(runs(project, "train"))
+    dvc(project, "exp", "run", "--temp", "-S", "seed=18")
+    assert len(runs(project, "train")) == before + 1
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_a_fresh_clone_fills_a_store_of_its_own_from_the_cache(project, tmp_path):
+    git(tmp_path, "clone", "-q", str(project), "fresh")
+    fresh = tmp_path / "fresh"
+    dvc(fresh, "config", "--local", "cache.dir", str(project / ".dvc" / "cache"))
+    printed = dvc(fresh, "repro")
+    assert "Running stage 'train'" not in printed
+    assert len(runs(fresh, "train")) == 1
+    assert len(runs(fresh, "pipeline")) == 1
+    assert git(fresh, "status", "--porcelain") == ""
+
+
+def garbled(path: Path) -> Path:
+    path.write_bytes(b"PK\x03\x04 and then nothing of a zip")
+    return path
+
+
+def bad_row(path: Path) -> Path:
+    path.write_text("emotion,pixels,Usage\n3,1 2 three 4,Training\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("train.epochs=0", "params.yaml: train.epochs"),
+        ("model.arch=alexnet", "unknown architecture 'alexnet'"),
+        ("data.source=absent.zip", "absent.zip"),
+        ("data.url=http://127.0.0.1:9/faces.zip", "127.0.0.1:9"),
+        (garbled, "broken.zip"),
+        (bad_row, "bad.csv"),
+    ],
+)
+def test_a_mistake_is_one_line_and_no_traceback(clone, tmp_path, setting, said, request):
+    if callable(setting):
+        file = setting(tmp_path / said)
+        setting = f"data.source={file}"
+    folder = clone(f"mistake{request.node.callspec.indices['setting']}")
+    done = run(folder, sys.executable, "-m", "dvc", "exp", "run", "-S", setting)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if said in line]
+    assert len(lines) == 1, done.stderr
