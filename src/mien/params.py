@@ -1,31 +1,35 @@
 """The one reading of params.yaml: typed, bounded, every fault named in one line."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mien import models
-from mien.errors import ParamError
+from mien.errors import MienError, ParamError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Action = Literal["keep", "drop"]
 
 
-def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+def ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return (low, high) if they are in order; a ValueError if not."""
     if bounds[0] > bounds[1]:
-        raise ValueError(f"must be [low, high], got [{bounds[0]}, {bounds[1]}]")
+        raise ValueError(f"must be [low, high], got [{bounds[0]:g}, {bounds[1]:g}]")
     return bounds
 
 
-Bounds = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Bounds = Annotated[tuple[float, float], AfterValidator(ordered)]
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a settings file: every key known, none changed afterwards."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Split(_Section):
+class Split(Section):
     """Fractions of the images in each split; they sum to one."""
 
     train: Fraction
@@ -42,7 +46,7 @@ class Split(_Section):
         return self
 
 
-class Data(_Section):
+class Data(Section):
     """Where the faces come from, which classes are kept, how they are split."""
 
     source: str = Field(description="folder, zip, tar, CSV, or a folder holding several of these")
@@ -56,7 +60,7 @@ class Data(_Section):
     resplit: bool = Field(description="ignore the source's splits and make new ones")
 
 
-class Policy(_Section):
+class Policy(Section):
     """What happens to each finding; of duplicates, `drop` keeps one copy."""
 
     colour: Action
@@ -70,7 +74,7 @@ class Policy(_Section):
     label_conflicts: Action = Field(description="duplicates whose labels disagree: drop all copies")
 
 
-class Audit(_Section):
+class Audit(Section):
     """Thresholds of the findings, in grey levels 0 to 255 after resizing."""
 
     dark: float = Field(ge=0, le=255, description="dark: mean grey below this")
@@ -80,20 +84,20 @@ class Audit(_Section):
     policy: Policy
 
 
-class Operation(_Section):
+class Operation(Section):
     """One augmentation: applied with `probability`, its strength uniform in `range`."""
 
     probability: Fraction
     range: Bounds
 
 
-class Flip(_Section):
+class Flip(Section):
     """Horizontal mirroring."""
 
     probability: Fraction
 
 
-class Augment(_Section):
+class Augment(Section):
     """Variations of the training images, drawn once per copy and anew in every epoch."""
 
     copies: int = Field(ge=0, le=20, description="varied copies written for each training image")
@@ -108,7 +112,7 @@ class Augment(_Section):
     erase: Operation = Field(description="fraction of the area under a random rectangle")
 
 
-class Model(_Section):
+class Model(Section):
     """The network."""
 
     arch: Annotated[str, AfterValidator(models.known)] = Field(description="name in the registry")
@@ -116,7 +120,7 @@ class Model(_Section):
     dropout: float | None = Field(ge=0, lt=1, description="null: the architecture's own")
 
 
-class Train(_Section):
+class Train(Section):
     """One training run."""
 
     epochs: int = Field(ge=1)
@@ -145,7 +149,7 @@ class Train(_Section):
         return self
 
 
-class Params(_Section):
+class Params(Section):
     """All of params.yaml."""
 
     seed: int = Field(ge=0, lt=2**32)
@@ -156,12 +160,21 @@ class Params(_Section):
     train: Train
 
 
-def load(path: str | Path = "params.yaml") -> Params:
+def load(path: Path = Path("params.yaml")) -> Params:
     """Return the params in the file at `path`.
 
     Raises:
-        ParamError: the file is missing, is no YAML, or holds an unknown key, lacks one, or
-            has a value outside its type or range; the first fault is named.
+        ParamError: see `read`.
+    """
+    return read(path, Params, ParamError)
+
+
+def read(path: Path, kind: type[Kind], refused: type[MienError]) -> Kind:
+    """Return the content of the YAML file at `path` as a `kind`.
+
+    Raises:
+        MienError: as `refused`: the file is missing, is no YAML, or holds an unknown key, lacks
+            one, or has a value outside its type or range; the first fault is named.
     """
     # DVC's own loader: PyYAML would read 1e-5 as text.
     from dvc.utils.serialize import load_yaml
@@ -169,13 +182,13 @@ def load(path: str | Path = "params.yaml") -> Params:
     try:
         values = load_yaml(path)
     except Exception as error:
-        raise ParamError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        raise refused(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     try:
-        return Params.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(map(str, fault["loc"])) or "the file"
         got = "" if fault["type"] in ("missing", "value_error") else f", got {fault['input']!r}"
         message = fault["msg"].removeprefix("Value error, ")
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ParamError(f"{path}: {key}: {message}{got}{more}") from error
+        raise refused(f"{path}: {key}: {message}{got}{more}") from error
