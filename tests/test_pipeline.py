@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,20 +22,29 @@ SMALL = {
     ("augment", "copies"): 0,
     ("model", "arch"): "simple_cnn",
     ("model", "width"): 0.25,
-    ("train", "epochs"): 2,
+    ("train", "epochs"): 3,
 }
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
-    """Run a command in `folder` with this Python first on the path and nothing inherited."""
+def environment() -> dict[str, str]:
+    """Return an environment with this Python first on the path and no settings inherited."""
     env = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("DVC_", "MLFLOW_", "MIEN_", "KERAS_"))
     }
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    return env | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"}
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
 
 
@@ -154,9 +165,32 @@ def test_a_second_repro_changes_nothing(project):
     assert git(project, "status", "--porcelain") == ""
 
 
-def test_two_clones_end_in_the_same_bytes(project, clone):
+def killed_in_training(folder: Path) -> None:
+    """Run the pipeline and kill it with all its processes once an epoch has been saved."""
+    command = (sys.executable, "-m", "dvc", "repro")
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not list(folder.glob(".mien/train/*/model/state.json")):
+        assert process.poll() is None, "the pipeline ended before it could be killed"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_clone_killed_in_training_ends_in_the_same_bytes(project, clone):
     other = clone("other")
-    dvc(other, "repro")
+    killed_in_training(other)
+    assert not (other / "models/train/record.json").exists()
+    printed = dvc(other, "repro")
+    assert "epoch 1/" not in printed
+    assert [run.info.status for run in runs(other, "train")] == ["FINISHED"]
+    assert not list(other.glob(".mien/train/*"))
     assert (other / "dvc.lock").read_bytes() == (project / "dvc.lock").read_bytes()
     assert read(other, "metrics/evaluate.json") == read(project, "metrics/evaluate.json")
 
