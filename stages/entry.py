@@ -27,6 +27,8 @@ def run(main: Callable[[params.Params], None]) -> None:
         main(params.load())
     except MienError as error:
         sys.exit(f"{STAGE}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{STAGE}: interrupted; the next `dvc repro` goes on from here")
 
 
 def inputs(name: str = STAGE) -> dict[str, object]:

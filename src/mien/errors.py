@@ -13,5 +13,9 @@ class SourceError(MienError, ValueError):
     """The data source is missing, broken, unsafe or of no known shape."""
 
 
+class TrainingError(MienError, ArithmeticError):
+    """The loss is no longer a number."""
+
+
 class TrackingError(MienError, ConnectionError):
     """The MLflow server cannot be reached or refuses the request."""

@@ -1,0 +1,156 @@
+"""Variations of faces: light, pose and occlusion, drawn anew for each image."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from mien.faces import Faces
+
+if TYPE_CHECKING:
+    from mien.params import Augment, Operation
+
+# A rectangle of random erasing is at most this much longer than wide, or wider than long.
+LONGEST = 1 / 0.3
+
+
+def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
+    """Return each image once flipped, turned, sheared, zoomed, shifted, lit and partly erased.
+
+    The geometry is one affine map about the centre and one bilinear resampling, with the
+    border mirrored, so that no edge of the frame shows.
+
+    Args:
+        images: uint8, shape (N, S, S), 0 to 255; not written to.
+        rng: source of every draw; each image draws alike whatever is applied.
+        augment: probability and range of each operation.
+
+    Returns:
+        uint8, shape (N, S, S). An image that draws no operation is returned as it is.
+    """
+    count, side = len(images), images.shape[1]
+    maps, moved = _affine_maps(count, side, rng, augment)
+    factors = _strengths(augment.brightness, count, rng, neutral=1)
+    varied = np.array(images)
+    for row in np.flatnonzero(moved):
+        cv2.warpAffine(
+            images[row], maps[row], (side, side), varied[row], borderMode=cv2.BORDER_REFLECT_101
+        )
+    for row in np.flatnonzero(factors != 1):
+        cv2.convertScaleAbs(varied[row], varied[row], alpha=factors[row])
+    _erase(varied, rng, augment.erase)
+    return varied
+
+
+def _strengths(
+    operation: Operation, count: int, rng: np.random.Generator, neutral: float
+) -> np.ndarray:
+    """Return a strength for each image, `neutral` where the operation is not applied."""
+    applied = rng.random(count) < operation.probability
+    return np.where(applied, rng.uniform(*operation.range, count), neutral)
+
+
+def _affine_maps(
+    count: int, side: int, rng: np.random.Generator, augment: Augment
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return forward maps in pixels, (count, 2, 3), and which of them move anything.
+
+    A map flips, then zooms, shears and rotates about the centre, then shifts; y points down.
+    """
+    mirror = np.where(rng.random(count) < augment.flip.probability, -1.0, 1.0)
+    zoom = _strengths(augment.zoom, count, rng, neutral=1)
+    shear = _strengths(augment.shear, count, rng, neutral=0)
+    angle = np.deg2rad(_strengths(augment.rotation, count, rng, neutral=0))
+    shifted = rng.random(count) < augment.shift.probability
+    shift = rng.uniform(*augment.shift.range, (2, count)) * shifted * side
+
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.empty((count, 2, 2))
+    linear[:, 0, 0] = zoom * mirror * cos
+    linear[:, 1, 0] = -zoom * mirror * sin
+    linear[:, 0, 1] = zoom * (shear * cos + sin)
+    linear[:, 1, 1] = zoom * (cos - shear * sin)
+    centre = np.full(2, (side - 1) / 2)
+    offset = centre - linear @ centre + shift.T
+    maps = np.concatenate([linear, offset[:, :, None]], axis=2)
+    return maps, (maps != np.eye(2, 3)).any(axis=(1, 2))
+
+
+def _erase(images: np.ndarray, rng: np.random.Generator, erase: Operation) -> None:
+    """Fill one rectangle of noise into some of the images, in place.
+
+    Random erasing (Zhong et al. 2017, arXiv:1708.04896) with random grey levels, but the
+    aspect ratio is drawn on a log scale, so that tall and wide are equally likely, and
+    within what fits the image, so that no draw is repeated.
+    """
+    count, side = images.shape[:2]
+    area = _strengths(erase, count, rng, neutral=0)
+    longest = np.minimum(LONGEST, 1 / np.maximum(area, 1e-9))
+    aspect = longest ** rng.uniform(-1, 1, count)
+    height = np.rint(side * np.sqrt(area * aspect)).astype(int)
+    width = np.rint(side * np.sqrt(area / aspect)).astype(int)
+    top = rng.integers(0, side - height + 1)
+    left = rng.integers(0, side - width + 1)
+    for row in np.flatnonzero(height * width):
+        high, wide = height[row], width[row]
+        images[row, top[row] : top[row] + high, left[row] : left[row] + wide] = rng.integers(
+            0, 256, (high, wide), dtype=np.uint8
+        )
+
+
+def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
+    """Return the faces, `augment.copies` varied copies of each, and what balances the classes.
+
+    Balancing counts originals and copies. `mirror` fills the smaller classes with mirrored
+    images up to the largest class, each image mirrored once at most; `oversample` fills them
+    with further varied copies.
+
+    Args:
+        faces: the train split; nothing else may enter.
+        augment: copies, balance and operations.
+        seed: equal seeds give equal images.
+
+    Returns:
+        Originals in their order, then the copies, then the balance. A copy keeps the name,
+        the label and the group of its original; `copy` numbers the copies of one original.
+    """
+    rng = np.random.default_rng(seed)
+    rounds = tqdm(range(augment.copies), "varied copies", delay=2, disable=None, file=sys.stderr)
+    images = [np.asarray(faces.images), *(vary(faces.images, rng, augment) for _ in rounds)]
+    rows = np.tile(np.arange(len(faces)), augment.copies + 1)
+    if augment.balance == "mirror":
+        sources = _missing(faces.labels[rows], faces.labels[rows], rng, repeat=False)
+        images.append(np.concatenate(images)[sources][:, :, ::-1])
+        rows = np.concatenate([rows, rows[sources]])
+    elif augment.balance == "oversample":
+        sources = _missing(faces.labels, faces.labels[rows], rng, repeat=True)
+        images.append(vary(faces.images[sources], rng, augment))
+        rows = np.concatenate([rows, sources])
+    index = faces.index.iloc[rows].reset_index(drop=True)
+    copy = pd.Series(rows).groupby(rows).cumcount()
+    return Faces(np.concatenate(images), index.assign(copy=copy.to_numpy(np.int64)))
+
+
+def _missing(
+    labels: np.ndarray, counted: np.ndarray, rng: np.random.Generator, repeat: bool
+) -> np.ndarray:
+    """Return rows of `labels`, in random order by class, that fill up the smaller classes.
+
+    Args:
+        labels: codes of the images to choose from.
+        counted: codes of all the images, whose largest class is the aim.
+        rng: source of the order.
+        repeat: choose a row as often as needed, instead of once at most.
+    """
+    counts = np.bincount(counted)
+    rows = []
+    for code in np.flatnonzero(counts):
+        pool = rng.permutation(np.flatnonzero(labels == code))
+        missing = counts.max() - counts[code]
+        rows.append(np.resize(pool, missing) if repeat else pool[:missing])
+    return np.concatenate(rows)

@@ -1,0 +1,77 @@
+"""Batches whose order and variations follow from (seed, epoch, batch) alone."""
+
+import keras
+import numpy as np
+
+from mien.augment import vary
+from mien.faces import Faces
+from mien.params import Augment
+
+
+class Batches(keras.utils.PyDataset):
+    """One epoch of training: every image once, in random order, in batches of equal size."""
+
+    def __init__(
+        self,
+        faces: Faces,
+        batch_size: int,
+        mixup: float,
+        augment: Augment,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        """Draw the order of the images.
+
+        Args:
+            faces: the training set.
+            batch_size: the largest batch; sizes differ by one image at most, because a small
+                last batch would upset batch normalisation.
+            mixup: alpha of the Beta distribution, 0 for none.
+            augment: varies the images if its `each_epoch` is set.
+            seed: together with `epoch` and the number of a batch the source of its draws.
+            epoch: counts from 0.
+        """
+        super().__init__()
+        self._faces, self._labels = faces, faces.labels
+        self._targets = np.eye(len(faces.classes), dtype=np.float32)
+        self._mixup, self._augment = mixup, augment
+        self._seed, self._epoch = seed, epoch
+        # 0 is the order, 1 and up are the batches.
+        order = np.random.default_rng((seed, epoch, 0)).permutation(len(faces))
+        self._rows = np.array_split(order, -(-len(faces) // batch_size))
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._rows)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return images, float32 (B, S, S), 0 to 255, and targets, float32 (B, C)."""
+        rows = self._rows[batch]
+        rng = np.random.default_rng((self._seed, self._epoch, 1 + batch))
+        images = self._faces.images[rows]
+        if self._augment.each_epoch:
+            images = vary(images, rng, self._augment)
+        images, targets = images.astype(np.float32), self._targets[self._labels[rows]]
+        return mix(images, targets, self._mixup, rng) if self._mixup else (images, targets)
+
+
+def mix(
+    images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each image and target blended with those of a random partner.
+
+    Mixup (Zhang et al. 2018, arXiv:1710.09412), the weight drawn for each pair.
+
+    Args:
+        images: float32, shape (B, S, S).
+        targets: float32, shape (B, C).
+        alpha: weights follow Beta(alpha, alpha).
+        rng: source of weights and partners.
+    """
+    weight = rng.beta(alpha, alpha, len(images)).astype(np.float32)
+    partner = rng.permutation(len(images))
+    shares = weight[:, None, None]
+    return (
+        shares * images + (1 - shares) * images[partner],
+        shares[:, 0] * targets + (1 - shares[:, 0]) * targets[partner],
+    )

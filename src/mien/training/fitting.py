@@ -1,0 +1,191 @@
+"""Training of one model, from its last finished epoch, to the bytes of an undisturbed run.
+
+Everything random follows from (seed, epoch, batch), and all that an epoch hands to the next
+lies in its checkpoint.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score
+from tqdm import tqdm
+
+from mien import models
+from mien.errors import TrainingError
+from mien.faces import Faces
+from mien.params import Augment, Train
+from mien.training import checkpoint, schedule
+from mien.training.batches import Batches
+from mien.training.checkpoint import State
+
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and how it got there.
+
+    Attributes:
+        model: not compiled, in float32.
+        history: a row for each epoch: epoch (from 1), loss, accuracy (of the training, under
+            augmentation), val_loss, val_accuracy, val_macro_f1 (of the averaged weights) and
+            learning_rate (of the epoch's last step). The losses are label-smoothed alike.
+    """
+
+    model: keras.Model
+    history: History
+
+
+def fit(
+    spec: Mapping[str, Any],
+    training: Faces,
+    validation: Faces,
+    *,
+    train: Train,
+    augment: Augment,
+    seed: int,
+    checkpoints: Path,
+    watch: Callable[[History], None] = lambda history: None,
+    title: str = "epoch",
+) -> Trained:
+    """Train the model of `spec`, going on from the checkpoint if there is one.
+
+    The model's weights are the moving average (`train.ema`) after the last epoch or, with
+    early stopping, after the epoch with the lowest validation loss.
+
+    Args:
+        spec: see `mien.models`.
+        training: images to learn from.
+        validation: images to measure each epoch on; training never learns from them.
+        train: how to train.
+        augment: how images vary if its `each_epoch` is set.
+        seed: of the first weights, the order, the variations and the dropout.
+        checkpoints: folder of this training alone: same arguments, same folder.
+        watch: called with the history so far after each epoch, once the epoch is saved.
+        title: what the progress line calls an epoch.
+
+    Raises:
+        TrainingError: the loss is no longer a number.
+    """
+    model, loss = _compiled(spec, train, seed)
+    state = checkpoint.load(checkpoints, model)
+    while not schedule.finished(state.losses, train):
+        started = time.monotonic()
+        epoch = len(state.history)
+        name = f"{title} {epoch + 1}/{train.epochs}"
+        _seed_generators(model, seed, epoch)
+        batches = Batches(training, train.batch_size, train.mixup, augment, seed, epoch)
+        steps = _Steps(state, train, len(batches), name)
+        logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
+        row = {"epoch": epoch + 1, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
+        _check(row, train)
+        state.average = steps.average(model)
+        row |= _measured(model, state.average, validation, loss)
+        state.history.append(row | {"learning_rate": steps.rate})
+        if train.early_stopping and schedule.best_epoch(state.losses) == epoch:
+            state.best = state.average
+        checkpoint.save(checkpoints, model, state)
+        seconds = time.monotonic() - started
+        print(
+            f"{name}  loss {row['loss']:.4f}  val accuracy {row['val_accuracy']:.4f}  "
+            f"macro F1 {row['val_macro_f1']:.4f}  {seconds:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+        watch(state.history)
+    trained = models.build(spec, seed)
+    trained.set_weights(state.best or state.average)
+    return Trained(trained, state.history)
+
+
+def _compiled(
+    spec: Mapping[str, Any], train: Train, seed: int
+) -> tuple[keras.Model, keras.losses.Loss]:
+    model = models.build(spec, seed, train.precision)
+    if train.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    else:
+        optimizer = keras.optimizers.Adam(train.learning_rate)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
+    accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    model.compile(optimizer, loss, metrics=[accuracy])
+    # A checkpoint's weights find no place in an optimiser that is not built.
+    model.optimizer.build(model.trainable_variables)
+    return model, loss
+
+
+def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set the state of every random layer, which no weights file holds, from (seed, epoch)."""
+    weights = {id(variable) for variable in model.weights}
+    generators = [variable for variable in model.variables if id(variable) not in weights]
+    states = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(generators))
+    for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
+        generator.assign(state)
+
+
+class _Steps(keras.callbacks.Callback):
+    """Sets the learning rate before each step and averages the weights after it."""
+
+    def __init__(self, state: State, train: Train, steps: int, name: str) -> None:
+        super().__init__()
+        self._train, self._steps, self._losses = train, steps, state.losses
+        self._first = len(state.history) * steps
+        self._average = [keras.Variable(array, trainable=False) for array in state.average]
+        self._bar = tqdm(total=steps, desc=name, leave=False, disable=None, file=sys.stderr)
+        self.rate = train.learning_rate
+
+    def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+        step = self._first + batch
+        self.rate = schedule.learning_rate(step, self._steps, self._losses, self._train)
+        self.model.optimizer.learning_rate = self.rate
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        self._bar.update()
+        if self._train.ema:
+            step = self._first + batch
+            # A young average would else stay near the random weights it began with.
+            momentum = min(self._train.ema, (1 + step) / (10 + step))
+            for average, weight in zip(self._average, self.model.weights, strict=True):
+                average.assign(average + (1 - momentum) * (weight - average))
+
+    def on_train_end(self, logs: object = None) -> None:
+        self._bar.close()
+
+    def average(self, model: keras.Model) -> list[np.ndarray]:
+        """Return the weights' moving average, or the weights where none is asked for."""
+        if not self._train.ema:
+            return model.get_weights()
+        return [keras.ops.convert_to_numpy(average) for average in self._average]
+
+
+def _check(row: Mapping[str, float], train: Train) -> None:
+    if not math.isfinite(row["loss"]):
+        raise TrainingError(
+            f"epoch {row['epoch']}: the loss is {row['loss']}; lower train.learning_rate "
+            f"({train.learning_rate:g}), raise train.warmup_epochs ({train.warmup_epochs:g})"
+            + ("" if train.precision == "float32" else " or set train.precision to float32")
+        )
+
+
+def _measured(
+    model: keras.Model, weights: list[np.ndarray], faces: Faces, loss: keras.losses.Loss
+) -> dict[str, float]:
+    """Return figures of the model under other `weights`; its own are put back."""
+    own = model.get_weights()
+    model.set_weights(weights)
+    probabilities = model.predict(faces.images, batch_size=256, verbose=0)
+    model.set_weights(own)
+    codes, found = faces.labels, probabilities.argmax(axis=1)
+    return {
+        "val_loss": float(loss(np.eye(len(faces.classes), dtype=np.float32)[codes], probabilities)),
+        "val_accuracy": float(accuracy_score(codes, found)),
+        "val_macro_f1": float(f1_score(codes, found, average="macro", zero_division=0)),
+    }
