@@ -10,31 +10,27 @@ from mien.models.parts import channels, grey_input, probabilities
 
 
 def compact(spec: Mapping[str, Any]) -> keras.Model:
-    """Return a residual net (He et al. 2016) of 64 and 128 channels.
+    """Return a residual net with squeeze-and-excitation, of 64 and 128 channels.
 
-    Each image is brought to mean 0 and variance 1, so that light and contrast cost no capacity.
-    A stem of stride 4 keeps the full resolution out of the expensive layers.
+    He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Each image is brought to
+    mean 0 and variance 1, so that light and contrast cost no capacity, and the first
+    convolution halves it, so that none works at full resolution.
     """
     inputs, x = grey_input(spec)
     x = layers.GroupNormalization(groups=1, center=False, scale=False, epsilon=1e-4)(x)
-    x = _convolution(x, channels(32, spec), kernel=5, strides=2)
-    x = layers.MaxPooling2D()(x)
-    x = _residual(_convolution(x, channels(64, spec)))
-    x = layers.MaxPooling2D()(x)
-    x = _residual(_convolution(x, channels(128, spec)))
-    # Not averaged over places: faces are aligned, so where a feature lies says what it is.
-    x = layers.Flatten()(x)
-    # From zero: thousands of features would else begin with large logits, which cost an epoch.
-    outputs = probabilities(x, spec, dropout=0.2, initializer="zeros")
-    return keras.Model(inputs, outputs, name="compact")
+    x = _convolution(x, channels(24, spec), strides=2)
+    x = _convolution(x, channels(32, spec))
+    for width in (64, 128):
+        x = _convolution(layers.MaxPooling2D()(x), channels(width, spec))
+        x = _squeeze_excite(layers.Add()([x, _convolution(x, x.shape[-1])]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, probabilities(x, spec, dropout=0.3), name="compact")
 
 
-def _convolution(
-    x: keras.KerasTensor, width: int, kernel: int = 3, strides: int = 1
-) -> keras.KerasTensor:
+def _convolution(x: keras.KerasTensor, width: int, strides: int = 1) -> keras.KerasTensor:
     x = layers.Conv2D(
         width,
-        kernel,
+        3,
         strides=strides,
         padding="same",
         use_bias=False,
@@ -44,5 +40,10 @@ def _convolution(
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def _residual(x: keras.KerasTensor) -> keras.KerasTensor:
-    return layers.Add()([x, _convolution(x, x.shape[-1])])
+def _squeeze_excite(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return `x` with each channel weighted by what the whole image says of it."""
+    width = x.shape[-1]
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    weights = layers.Dense(max(1, width // 8), activation="relu")(weights)
+    weights = layers.Dense(width, activation="sigmoid")(weights)
+    return layers.Multiply()([x, weights])

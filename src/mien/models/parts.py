@@ -21,10 +21,7 @@ def grey_input(spec: Mapping[str, Any]) -> tuple[keras.KerasTensor, keras.KerasT
 
 
 def probabilities(
-    features: keras.KerasTensor,
-    spec: Mapping[str, Any],
-    dropout: float,
-    initializer: str = "glorot_uniform",
+    features: keras.KerasTensor, spec: Mapping[str, Any], dropout: float
 ) -> keras.KerasTensor:
     """Return float32 class probabilities, (N, C), from features, (N, F).
 
@@ -32,14 +29,12 @@ def probabilities(
         features: the last hidden layer.
         spec: its `dropout`, where not None, takes the place of `dropout`.
         dropout: the architecture's own rate.
-        initializer: Keras' name for how the last layer's weights begin.
     """
     rate = dropout if spec["dropout"] is None else spec["dropout"]
     x = layers.Dropout(rate)(features)
     return layers.Dense(
         len(spec["classes"]),
         activation="softmax",
-        kernel_initializer=initializer,
         # Under mixed precision too: the softmax of half floats loses the tails.
         dtype="float32",
     )(x)

@@ -55,7 +55,7 @@ def _classes(kept: pd.DataFrame, classes: Sequence[str]) -> Figure:
     for bars in axes.containers:
         axes.bar_label(cast(BarContainer, bars), fontsize=7)
     axes.set(title=f"{len(kept)} images kept", xlabel="", ylabel="images")
-    axes.legend(title="")
+    axes.legend(title="", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
