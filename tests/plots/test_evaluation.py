@@ -104,7 +104,8 @@ def test_legends_hold_the_scores_of_every_class():
 
 
 def sheet_captions(figure) -> list[str]:
-    return [cell.get_title() for cell in figure.axes if cell.get_title()]
+    _title, *captions = figure.axes[0].texts
+    return [caption.get_text() for caption in captions]
 
 
 def test_mistakes_are_the_wrong_ones_from_the_most_confident_down():
@@ -119,7 +120,7 @@ def test_mistakes_are_the_wrong_ones_from_the_most_confident_down():
     )
     sheet = evaluation.mistakes_sheet(faces, probabilities, "train")
     assert sheet_captions(sheet) == ["surprise → neutral\n90 %", "neutral → happy\n60 %"]
-    shown = [cell.images[0].get_array() for cell in sheet.axes if cell.images]
+    shown = [image.get_array() for image in sheet.axes[0].images]
     np.testing.assert_array_equal(shown, faces.images[[3, 1]])
     few = evaluation.mistakes_sheet(faces, probabilities, "train", most=1)
     assert sheet_captions(few) == ["surprise → neutral\n90 %"]
