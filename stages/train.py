@@ -23,6 +23,7 @@ MODEL, REPORTS, METRICS = Path("models/train"), Path("reports/train"), Path("met
 def main(params: Params) -> None:
     """Train `model.arch`; write the model, its record, its scores and its history."""
     models.use_backend(params.train.backend)
+    from mien.models import pretrained
     from mien.training import cross_validate, fit
 
     training, validation = faces.load(TRAINING), faces.load(VALIDATION)
@@ -30,19 +31,24 @@ def main(params: Params) -> None:
         "classes": list(training.classes),
         "image_size": training.images.shape[1],
     }
+    models.check(spec)
+    start = pretrained.load(spec)
     record: dict[str, Any] = {
         "name": "train",
         "spec": spec,
+        "pretrained": {"weights": spec["weights"], "sha256": start.sha256 if start else None},
         "params": params.model_dump(mode="json", include={"augment", "model", "seed", "train"}),
     }
     hashes = inputs()
     record["data"] = {path: hashes[path] for path in (str(TRAINING), str(VALIDATION))}
-    key = tracking.key(hashes)
+    # DVC hashes the path of a weights file, not what lies there.
+    key = tracking.key([hashes, record["pretrained"]])
     checkpoints = SCRATCH / "train" / key
     recipe: dict[str, Any] = {
         "train": params.train,
         "augment": params.augment,
         "seed": params.seed,
+        "pretrained": start,
     }
     with tracking.live("train", "train", key, record["params"], ROOT) as watched:
         trained = fit(
@@ -79,6 +85,7 @@ def _write_model(
     parameters, multiply_adds = models.cost(trained.model)
     return {
         "arch": record["spec"]["arch"],
+        "pretrained": record["pretrained"],
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "epochs": len(trained.history),

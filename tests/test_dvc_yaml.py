@@ -59,6 +59,8 @@ SHARED = {
     "src/mien/__init__.py",
     "src/mien/errors.py",
     "src/mien/models/__init__.py",
+    "src/mien/models/backend.py",
+    "src/mien/models/costs.py",
     "src/mien/params.py",
 }
 

@@ -116,8 +116,24 @@ class Model(Section):
     """The network."""
 
     arch: Annotated[str, AfterValidator(models.known)] = Field(description="name in the registry")
-    width: float = Field(gt=0, le=8, description="factor on the number of channels")
-    dropout: float | None = Field(ge=0, lt=1, description="null: the architecture's own")
+    width: float = Field(gt=0, le=8, description="factor on channels and dense units")
+    # null: the architecture's own.
+    dropout: float | None = Field(ge=0, lt=1, description="before the last layer; often elsewhere")
+    depth: int | None = Field(ge=1, le=8, description="blocks, or layers in each block")
+    kernel: int | None = Field(ge=1, le=15, description="side of the kernels, or of the first")
+    dense: int | None = Field(ge=1, le=8192, description="units of the hidden dense layer")
+    attention: Literal["none", "se", "cbam", "self"] | None
+    weights: str = Field(description="a transfer net's start: none, imagenet, or a file's path")
+    unfreeze: int = Field(ge=0, description="layers below the head that learn after it")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Model":
+        if self.unfreeze and self.weights == "none":
+            raise ValueError(
+                f"unfreeze is for trained weights, got {self.unfreeze} with weights none, where "
+                "every layer learns from the start"
+            )
+        return self
 
 
 class Train(Section):

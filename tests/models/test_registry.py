@@ -1,107 +1,99 @@
-"""Every registered architecture builds, counts, saves and loads; two have a fixed shape."""
+"""The registry says what it knows and takes; two nets have a fixed shape, costs are arithmetic."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 from conftest import drawn_images
 from keras import layers
+from nets import NAMES, SCRATCH, TRANSFER, built, spec
 
 from mien import models
 from mien.errors import ParamError
 
-CLASSES = ("happy", "neutral", "sad", "surprise")
 
-
-def spec(arch: str, **changes) -> dict:
-    full = {"arch": arch, "width": 1.0, "dropout": None, "classes": CLASSES, "image_size": 48}
-    return full | changes
-
-
-@pytest.fixture(scope="module", params=models.ARCHITECTURES)
-def built(request) -> keras.Model:
-    """Return each architecture in turn, its last layer no longer all zeros."""
-    model = models.build(spec(request.param), seed=1)
-    rng = np.random.default_rng(0)
-    kernel = model.layers[-1].kernel
-    kernel.assign(rng.normal(0, 0.01, kernel.shape))
-    return model
-
-
-@pytest.fixture(scope="module")
-def images() -> np.ndarray:
-    return drawn_images(8)[0]
-
-
-def test_output_is_a_distribution_over_the_classes(built, images):
-    probabilities = built.predict(images, verbose=0)
-    assert probabilities.shape == (8, 4)
-    assert probabilities.dtype == np.float32
-    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-
-
-def test_bytes_and_floats_are_read_alike(built, images):
-    as_floats = built.predict(images.astype(np.float32), verbose=0)
-    assert np.array_equal(built.predict(images, verbose=0), as_floats)
-
-
-def test_last_hidden_layer_tells_images_apart(built, images):
-    hidden = keras.Model(built.inputs, built.layers[-1].input)
-    assert np.ptp(hidden.predict(images, verbose=0), axis=0).max() > 1e-3
-
-
-def test_saved_and_loaded_model_predicts_the_same(built, images, tmp_path):
-    record = {"spec": spec(built.name)}
-    (tmp_path / "record.json").write_text(json.dumps(record))
-    built.save_weights(tmp_path / "model.weights.h5")
-    loaded = models.load(tmp_path)
-    assert np.array_equal(loaded.predict(images, verbose=0), built.predict(images, verbose=0))
-
-
-def test_saved_bytes_do_not_depend_on_models_built_before(built, tmp_path):
-    saved = []
-    for number in (1, 2):
-        path = tmp_path / f"{number}.weights.h5"
-        models.build(spec(built.name)).save_weights(path)
-        saved.append(path.read_bytes())
-    assert saved[0] == saved[1]
-
-
-def test_first_weights_follow_the_seed(built):
-    first, again, other = (
-        models.build(spec(built.name), seed=seed).get_weights() for seed in (1, 1, 2)
+def test_registry_is_read_without_keras():
+    code = (
+        "import sys, mien.models as models; print(*models.ARCHITECTURES);"
+        "assert models.known('vgg16') and models.transfers('vgg16');"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
-    assert all(map(np.array_equal, first, again))
-    assert not np.array_equal(first[0], other[0])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == NAMES
 
 
-def test_width_scales_the_parameters(built):
-    half = models.build(spec(built.name, width=0.5))
-    assert 0.2 < models.cost(half)[0] / models.cost(built)[0] < 0.3
+def test_a_folder_gives_its_model_back(tmp_path):
+    changed = spec("resnet", width=0.25, depth=1, attention="se", dropout=None, weights="none")
+    model = models.build(changed, seed=3)
+    (tmp_path / "record.json").write_text(json.dumps({"spec": changed}))
+    model.save_weights(tmp_path / "model.weights.h5")
+    images = drawn_images(4)[0]
+    loaded = models.load(tmp_path).predict(images, verbose=0)
+    assert np.array_equal(loaded, model.predict(images, verbose=0))
 
 
-def test_dropout_of_the_spec_replaces_the_architecture_s_own(built):
-    changed = models.build(spec(built.name, dropout=0.4))
-    rates = {layer.rate for layer in changed.layers if isinstance(layer, layers.Dropout)}
-    assert rates == {0.4}
+def test_bytes_and_floats_are_read_alike():
+    images = drawn_images(4)[0]
+    predict = built("compact").predict
+    assert np.array_equal(predict(images, verbose=0), predict(images.astype(np.float32), verbose=0))
 
 
-@pytest.mark.parametrize("size", [32, 64])
-def test_other_image_sizes_build(built, size):
-    model = models.build(spec(built.name, image_size=size, classes=CLASSES[:3]))
-    assert model.output_shape == (None, 3)
+def test_width_scales_the_parameters():
+    for name in SCRATCH:
+        half = models.build(spec(name, width=0.5))
+        assert 0.2 < models.cost(half)[0] / models.cost(built(name))[0] < 0.32
 
 
-def test_nothing_random_but_dropout_is_in_the_model(built):
-    weights = {id(variable) for variable in built.weights}
-    generators = sum(id(variable) not in weights for variable in built.variables)
-    assert generators == sum(isinstance(layer, layers.Dropout) for layer in built.layers)
+@pytest.mark.parametrize(
+    ("option", "value", "changes"),
+    [
+        ("depth", 2, lambda net: len(net.layers)),
+        ("kernel", 5, lambda net: [w.shape for w in net.weights]),
+        ("dense", 17, lambda net: [w.shape for w in net.weights]),
+        ("dropout", 0.4, lambda net: [x.rate for x in net.layers if isinstance(x, layers.Dropout)]),
+        ("attention", "se", lambda net: len(net.layers)),
+    ],
+)
+def test_an_option_changes_each_net_that_takes_it_and_no_other_does(option, value, changes):
+    taken = 0
+    for name in SCRATCH:
+        own = {"compact": {"attention": "none"}, "resnet": {"depth": 3}}.get(name, {})
+        changed = spec(name, **{option: own.get(option, value)})
+        if option in models.options(name):
+            assert changes(models.build(changed)) != changes(built(name)), name
+            taken += 1
+        else:
+            with pytest.raises(ParamError, match=rf"model.{option}: {name} has no such option"):
+                models.build(changed)
+    assert taken > 3
+
+
+def test_an_option_that_a_net_does_not_take_is_answered_with_those_it_takes():
+    with pytest.raises(ParamError) as caught:
+        models.check(spec("vgg16", width=2.0))
+    assert str(caught.value) == (
+        "model.width: vgg16 has no such option, got 2.0; leave it at 1.0; "
+        "it takes dropout, dense, weights, unfreeze"
+    )
+    with pytest.raises(ParamError, match=r"model.weights: compact has .* leave it at \"none\""):
+        models.check(spec("compact", weights="imagenet"))
+
+
+def test_values_that_leave_the_choice_to_the_net_fit_all():
+    for name in NAMES:
+        models.check(spec(name, **models.OPTIONS))
+
+
+def test_transfer_nets_are_those_that_take_weights():
+    assert [name for name in NAMES if "weights" in models.options(name)] == TRANSFER
 
 
 def test_seed_cnn_has_the_layers_that_the_project_began_with():
     found = []
-    for layer in models.build(spec("seed_cnn")).layers:
+    for layer in built("seed_cnn").layers:
         if isinstance(layer, layers.Conv2D):
             found.append(("conv", layer.filters, layer.kernel_size, layer.padding, layer.strides))
         elif isinstance(layer, layers.MaxPooling2D):
@@ -126,10 +118,17 @@ def test_seed_cnn_has_the_layers_that_the_project_began_with():
     ]
 
 
-def test_compact_costs_less_than_the_other_two():
-    compact, *others = (models.cost(models.build(spec(name))) for name in models.ARCHITECTURES)
-    assert all(compact[0] < parameters for parameters, _ in others)
-    assert all(compact[1] < multiply_adds for _, multiply_adds in others)
+def test_compact_costs_less_than_the_nets_it_must_beat():
+    compact = models.cost(built("compact"))
+    for name in ("seed_cnn", "simple_cnn"):
+        assert all(
+            mine < other for mine, other in zip(compact, models.cost(built(name)), strict=True)
+        )
+
+
+def test_mini_xception_has_as_many_parameters_as_the_paper_s():
+    seven = spec("mini_xception", classes=list("abcdefg"), image_size=64)
+    assert models.cost(models.build(seven))[0] == 58_423
 
 
 def test_cost_is_the_arithmetic_of_each_layer():
@@ -139,14 +138,18 @@ def test_cost_is_the_arithmetic_of_each_layer():
     x = layers.SeparableConv2D(6, 3, padding="valid")(x)
     x = layers.Conv2D(6, 3, padding="same", groups=3)(x)
     inner = keras.Sequential([keras.Input((24,)), layers.Dense(5)])
-    x = inner(layers.Flatten()(x))
+    places = layers.Reshape((4, 6))(x)
+    pairs = layers.Dot(axes=2)([places, places])
+    mixed = layers.Dot(axes=(2, 1))([pairs, places])
+    x = inner(layers.Flatten()(mixed))
     parameters = (72 + 4) + 100 + (36 + 24 + 6) + (108 + 6) + (120 + 5)
-    multiply_adds = 64 * 72 + 16 * 100 + 4 * (36 + 24) + 4 * 108 + 120
+    products = 4 * 4 * 6 + 4 * 6 * 4
+    multiply_adds = 64 * 72 + 16 * 100 + 4 * (36 + 24) + 4 * 108 + products + 120
     assert models.cost(keras.Model(inputs, x)) == (parameters, multiply_adds)
 
 
 def test_unknown_architecture_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'vgg9'; one of compact, seed_cnn, simple_cnn"):
+    with pytest.raises(ValueError, match=r"'vgg9'; one of compact, seed_cnn, simple_cnn, two_conv"):
         models.build(spec("vgg9"))
 
 

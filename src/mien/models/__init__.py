@@ -1,8 +1,7 @@
 """The registry of architectures. Importing it does not import Keras.
 
-A model is described by a spec, which JSON can hold:
-
-    {"arch": str, "width": float, "dropout": float | None, "classes": [str], "image_size": int}
+A model is described by a spec, which JSON can hold: `arch`, `classes` (list of str),
+`image_size`, and the options of OPTIONS; an option left out has the value it has there.
 
 It maps grey faces, (N, S, S), 0 to 255, to float32 probabilities, (N, C), in the order of
 `classes`. The rescaling is inside.
@@ -10,29 +9,78 @@ It maps grey faces, (N, S, S), 0 to 255, to float32 probabilities, (N, C), in th
 
 from __future__ import annotations
 
+import functools
 import importlib
-import importlib.util
+import inspect
 import json
-import logging
-import math
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mien.errors import ParamError
+from mien.models.backend import use_backend
+from mien.models.costs import cost
 
 if TYPE_CHECKING:
     import keras
 
-# Name to the module of this package that holds the builder of the same name.
+__all__ = ["ARCHITECTURES", "OPTIONS", "build", "check", "cost", "known", "load", "options"]
+__all__ += ["transfers", "use_backend"]
+
+
+class Architecture(NamedTuple):
+    """Where an architecture comes from.
+
+    Attributes:
+        module: of this package; it holds the builder of the architecture's name. The builders
+            of `transfer` are all made from its table.
+        source: the paper, or whose net it is.
+    """
+
+    module: str
+    source: str
+
+
 ARCHITECTURES = {
-    "compact": "compact",
-    "seed_cnn": "convolutional",
-    "simple_cnn": "convolutional",
+    "compact": Architecture("compact", "this project"),
+    "seed_cnn": Architecture("convolutional", "this project's first net"),
+    "simple_cnn": Architecture("convolutional", "this project"),
+    "two_conv": Architecture("convolutional", "this project"),
+    "leaky_cnn": Architecture("convolutional", "this project"),
+    "deep_cnn": Architecture("convolutional", "this project"),
+    "complex_cnn": Architecture("convolutional", "this project"),
+    "vgg": Architecture("convolutional", "narrow, after Simonyan & Zisserman 2015"),
+    "resnet": Architecture("residual", "narrow, after He et al. 2016"),
+    "mini_xception": Architecture("residual", "Arriaga et al. 2017, arXiv:1710.07557"),
+    "vgg16": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556"),
+    "vgg19": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556"),
+    "resnet50": Architecture("transfer", "He et al. 2016, arXiv:1512.03385"),
+    "resnet101": Architecture("transfer", "He et al. 2016, arXiv:1512.03385"),
+    "resnet50v2": Architecture("transfer", "He et al. 2016, arXiv:1603.05027"),
+    "inception_v3": Architecture("transfer", "Szegedy et al. 2016, arXiv:1512.00567"),
+    "xception": Architecture("transfer", "Chollet 2017, arXiv:1610.02357"),
+    "mobilenet_v2": Architecture("transfer", "Sandler et al. 2018, arXiv:1801.04381"),
+    "mobilenet_v3": Architecture("transfer", "Howard et al. 2019, arXiv:1905.02244, large"),
+    "densenet121": Architecture("transfer", "Huang et al. 2017, arXiv:1608.06993"),
+    "densenet169": Architecture("transfer", "Huang et al. 2017, arXiv:1608.06993"),
+    "efficientnet_b0": Architecture("transfer", "Tan & Le 2019, arXiv:1905.11946"),
+    "efficientnetv2_b0": Architecture("transfer", "Tan & Le 2021, arXiv:2104.00298"),
+    "convnext_tiny": Architecture("transfer", "Liu et al. 2022, arXiv:2201.03545"),
 }
+
+# What a builder may take, and the value that leaves the choice to the architecture. The last
+# two do not shape the net: training starts from them.
+OPTIONS: dict[str, Any] = {
+    "width": 1.0,
+    "dropout": None,
+    "attention": None,
+    "depth": None,
+    "kernel": None,
+    "dense": None,
+    "weights": "none",
+    "unfreeze": 0,
+}
+PRETRAINING = ("weights", "unfreeze")
 
 
 def known(name: str) -> str:
@@ -46,38 +94,49 @@ def known(name: str) -> str:
     return name
 
 
-def use_backend(name: str) -> None:
-    """Import Keras on backend `name`, without the lines that TensorFlow greets with.
+def transfers(name: str) -> bool:
+    """Return whether the architecture can start from weights learnt on ImageNet."""
+    return ARCHITECTURES[known(name)].module == "transfer"
+
+
+def options(name: str) -> tuple[str, ...]:
+    """Return the OPTIONS that the architecture takes: its builder's keywords. Imports Keras."""
+    parameters = inspect.signature(_builder(name)).parameters.values()
+    keywords = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    return (*keywords, *(PRETRAINING if transfers(name) else ()))
+
+
+def check(spec: Mapping[str, Any]) -> None:
+    """Do nothing if the architecture takes every option that the spec sets. Imports Keras.
 
     Raises:
-        ParamError: the backend is not installed.
+        ParamError: it does not; the message lists those it takes.
     """
-    if importlib.util.find_spec(name) is None:
-        raise ParamError(f"train.backend: {name} is not installed; run `pip install {name}`")
-    os.environ["KERAS_BACKEND"] = name
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # It warns of models built in a loop, which folds and trials are.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with _silent_stderr():
-        importlib.import_module("keras")
+    taken = options(spec["arch"])
+    for option in _chosen(spec):
+        if option not in taken:
+            raise ParamError(
+                f"model.{option}: {spec['arch']} has no such option, got {spec[option]!r}; leave "
+                f"it at {json.dumps(OPTIONS[option])}; it takes {', '.join(taken)}"
+            )
 
 
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Drop what is written to file descriptor 2: C++ libraries know no `sys.stderr`."""
-    sys.stderr.flush()
-    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(null)
+def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the spec sets."""
+    return {
+        option: spec[option]
+        for option, own in OPTIONS.items()
+        if option in spec and spec[option] != own
+    }
+
+
+def _builder(name: str) -> Callable[..., keras.Model]:
+    module = importlib.import_module(f"mien.models.{ARCHITECTURES[known(name)].module}")
+    return functools.partial(module.build, name) if transfers(name) else getattr(module, name)
 
 
 def build(spec: Mapping[str, Any], seed: int = 0, precision: str = "float32") -> keras.Model:
-    """Return a new model for `spec`.
+    """Return a new model for `spec`, its weights random.
 
     Clears Keras' session and sets its seed, and Python's and NumPy's.
 
@@ -88,18 +147,19 @@ def build(spec: Mapping[str, Any], seed: int = 0, precision: str = "float32") ->
 
     Raises:
         ValueError: the spec's architecture is not registered.
+        ParamError: it does not take an option that the spec sets.
     """
     import keras
 
-    name = known(spec["arch"])
-    module = importlib.import_module(f"mien.models.{ARCHITECTURES[name]}")
+    check(spec)
     # Layers are numbered through the session, and their names enter the weights file, whose
     # bytes would else depend on the models built before.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
+    shaping = {key: value for key, value in _chosen(spec).items() if key not in PRETRAINING}
     try:
-        return getattr(module, name)(spec)
+        return _builder(spec["arch"])(spec["image_size"], len(spec["classes"]), **shaping)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -109,29 +169,3 @@ def load(folder: Path) -> keras.Model:
     model = build(json.loads((folder / "record.json").read_text())["spec"])
     model.load_weights(folder / "model.weights.h5")
     return model
-
-
-def cost(model: keras.Model) -> tuple[int, int]:
-    """Return the model's parameters, and the multiply-adds of one image.
-
-    Multiply-adds are counted in convolutions and dense layers, without biases; everything
-    else is small beside them.
-    """
-    return model.count_params(), sum(_multiply_adds(layer) for layer in model.layers)
-
-
-def _multiply_adds(layer: keras.Layer) -> int:
-    import keras
-
-    if isinstance(layer, keras.Model):
-        return cost(layer)[1]
-    if isinstance(layer, keras.layers.Dense):
-        kernels, places = [layer.kernel], layer.output.shape[1:-1]
-    elif isinstance(layer, keras.layers.SeparableConv2D):
-        kernels = [layer.depthwise_kernel, layer.pointwise_kernel]
-        places = layer.output.shape[1:-1]
-    elif isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
-        kernels, places = [layer.kernel], layer.output.shape[1:-1]
-    else:
-        return 0
-    return sum(math.prod(kernel.shape) for kernel in kernels) * math.prod(places)

@@ -1,49 +1,45 @@
 """`compact`: a small residual net that is exact about light and cheap on a CPU."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import keras
 from keras import layers
 
-from mien.models.parts import channels, grey_input, probabilities
+from mien.models.attention import attend
+from mien.models.parts import channels, convolution, probabilities, scaled_input
 
 
-def compact(spec: Mapping[str, Any]) -> keras.Model:
+def compact(
+    size: int,
+    classes: int,
+    *,
+    width: float = 1.0,
+    dropout: float = 0.3,
+    attention: str = "se",
+    depth: int = 1,
+    kernel: int = 3,
+) -> keras.Model:
     """Return a residual net with squeeze-and-excitation, of 64 and 128 channels.
 
     He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Each image is brought to
     mean 0 and variance 1, so that light and contrast cost no capacity, and the first
     convolution halves it, so that none works at full resolution.
+
+    Args:
+        size: side of the faces.
+        classes: number of classes.
+        width: factor on the channels.
+        dropout: before the last layer.
+        attention: see `mien.models.attention`.
+        depth: residual convolutions in each of the two stages.
+        kernel: side of the kernels.
     """
-    inputs, x = grey_input(spec)
+    inputs, x = scaled_input(size)
     x = layers.GroupNormalization(groups=1, center=False, scale=False, epsilon=1e-4)(x)
-    x = _convolution(x, channels(24, spec), strides=2)
-    x = _convolution(x, channels(32, spec))
-    for width in (64, 128):
-        x = _convolution(layers.MaxPooling2D()(x), channels(width, spec))
-        x = _squeeze_excite(layers.Add()([x, _convolution(x, x.shape[-1])]))
+    x = convolution(x, channels(24, width), kernel, strides=2)
+    x = convolution(x, channels(32, width), kernel)
+    for stage, count in enumerate((64, 128), start=1):
+        x = convolution(layers.MaxPooling2D()(x), channels(count, width), kernel)
+        for _ in range(depth):
+            x = layers.Add()([x, convolution(x, x.shape[-1], kernel)])
+        x = attend(x, attention, stage, 2)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, probabilities(x, spec, dropout=0.3), name="compact")
-
-
-def _convolution(x: keras.KerasTensor, width: int, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(
-        width,
-        3,
-        strides=strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-    )(x)
-    # 0.9: a run of a few hundred steps is too short for Keras' 0.99.
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-
-
-def _squeeze_excite(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Return `x` with each channel weighted by what the whole image says of it."""
-    width = x.shape[-1]
-    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    weights = layers.Dense(max(1, width // 8), activation="relu")(weights)
-    weights = layers.Dense(width, activation="sigmoid")(weights)
-    return layers.Multiply()([x, weights])
+    return keras.Model(inputs, probabilities(x, classes, dropout), name="compact")

@@ -1,39 +1,59 @@
-"""What every architecture begins and ends with."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What every architecture begins and ends with, and the block that most of them repeat."""
 
 import keras
 from keras import layers
 
 
-def channels(count: int, spec: Mapping[str, Any]) -> int:
-    """Return `count` times the spec's width, rounded, at least 1."""
-    return max(1, round(count * spec["width"]))
+def channels(count: int, width: float) -> int:
+    """Return `count` times `width`, rounded, at least 1."""
+    return max(1, round(count * width))
 
 
-def grey_input(spec: Mapping[str, Any]) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return the input, (N, S, S), 0 to 255, and the same as (N, S, S, 1), -1 to 1."""
-    size = spec["image_size"]
+def grey_input(size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input, (N, S, S), 0 to 255, and the same as (N, S, S, 1)."""
     inputs = keras.Input((size, size), dtype="float32", name="faces")
-    x = layers.Reshape((size, size, 1))(inputs)
+    return inputs, layers.Reshape((size, size, 1))(inputs)
+
+
+def scaled_input(size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input, (N, S, S), 0 to 255, and the same as (N, S, S, 1), -1 to 1."""
+    inputs, x = grey_input(size)
     return inputs, layers.Rescaling(1 / 127.5, offset=-1)(x)
 
 
-def probabilities(
-    features: keras.KerasTensor, spec: Mapping[str, Any], dropout: float
+def convolution(
+    x: keras.KerasTensor, width: int, kernel: int = 3, strides: int = 1, activation: str = "relu"
 ) -> keras.KerasTensor:
+    """Return `x` after convolution, batch normalisation and activation, in this order."""
+    x = layers.Conv2D(
+        width,
+        kernel,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )(x)
+    # 0.9: a run of a few hundred steps is too short for Keras' 0.99.
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    return layers.Activation(activation)(x)
+
+
+def halved(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return `x` max-pooled to half its side, rounded up: any depth fits any image."""
+    return layers.MaxPooling2D(padding="same")(x)
+
+
+def probabilities(features: keras.KerasTensor, classes: int, dropout: float) -> keras.KerasTensor:
     """Return float32 class probabilities, (N, C), from features, (N, F).
 
     Args:
         features: the last hidden layer.
-        spec: its `dropout`, where not None, takes the place of `dropout`.
-        dropout: the architecture's own rate.
+        classes: C.
+        dropout: share of the features that a training step drops.
     """
-    rate = dropout if spec["dropout"] is None else spec["dropout"]
-    x = layers.Dropout(rate)(features)
+    x = layers.Dropout(dropout)(features)
     return layers.Dense(
-        len(spec["classes"]),
+        classes,
         activation="softmax",
         # Under mixed precision too: the softmax of half floats loses the tails.
         dtype="float32",

@@ -57,6 +57,9 @@ def _complete(store: Store, run: Run, model: tracking.Trained) -> None:
         return
     spec = model.record["spec"]
     facts = {name: model.validation[name] for name in FACTS}
+    facts |= {
+        f"pretrained_{key}": value for key, value in model.record.get("pretrained", {}).items()
+    }
     runs.log_params(store, run, {**facts, "arch": spec["arch"], "classes": spec["classes"]})
     known = runs.logged_epochs(store, run)
     runs.log_epochs(store, run, [row for row in model.history if int(row["epoch"]) not in known])

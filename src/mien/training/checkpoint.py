@@ -50,6 +50,12 @@ def save(folder: Path, model: keras.Model, state: State) -> None:
             path.unlink()
 
 
+def finished(folder: Path) -> int:
+    """Return how many epochs the checkpoint in `folder` has behind it, 0 without one."""
+    path = folder / STATE
+    return len(json.loads(path.read_text())["history"]) if path.exists() else 0
+
+
 def load(folder: Path, model: keras.Model) -> State:
     """Return the state last saved in `folder`, its weights now in `model`; else a new state.
 

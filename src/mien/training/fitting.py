@@ -20,10 +20,12 @@ from tqdm import tqdm
 from mien import models
 from mien.errors import TrainingError
 from mien.faces import Faces
+from mien.models.pretrained import Pretrained, place
 from mien.params import Augment, Train
 from mien.training import checkpoint, schedule
 from mien.training.batches import Batches
 from mien.training.checkpoint import State
+from mien.training.freezing import FINE, freeze, head_epochs
 
 History = list[dict[str, float]]
 
@@ -52,6 +54,7 @@ def fit(
     augment: Augment,
     seed: int,
     checkpoints: Path,
+    pretrained: Pretrained | None = None,
     watch: Callable[[History], None] = lambda history: None,
     title: str = "epoch",
 ) -> Trained:
@@ -59,6 +62,10 @@ def fit(
 
     The model's weights are the moving average (`train.ema`) after the last epoch or, with
     early stopping, after the epoch with the lowest validation loss.
+
+    A net that starts from trained weights learns in two phases, see `mien.training.freezing`:
+    its head alone for the first quarter of the epochs, then also the last `unfreeze` layers of
+    the spec, with a new optimiser at a tenth of the learning rate.
 
     Args:
         spec: see `mien.models`.
@@ -68,21 +75,33 @@ def fit(
         augment: how images vary if its `each_epoch` is set.
         seed: of the first weights, the order, the variations and the dropout.
         checkpoints: folder of this training alone: same arguments, same folder.
+        pretrained: trained weights that a transfer net starts from.
         watch: called with the history so far after each epoch, once the epoch is saved.
         title: what the progress line calls an epoch.
 
     Raises:
         TrainingError: the loss is no longer a number.
     """
-    model, loss = _compiled(spec, train, seed)
+    model = models.build(spec, seed, train.precision)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
+    thaw, unfreeze = train.epochs, spec.get("unfreeze", 0)
+    if pretrained:
+        place(pretrained, model)
+        thaw = head_epochs(train.epochs, unfreeze)
+        # The checkpoint holds the optimiser of the epoch that wrote it.
+        freeze(model, 0 if checkpoint.finished(checkpoints) <= thaw else unfreeze)
+    _compile(model, loss, train)
     state = checkpoint.load(checkpoints, model)
     while not schedule.finished(state.losses, train):
         started = time.monotonic()
         epoch = len(state.history)
+        if epoch == thaw:
+            freeze(model, unfreeze)
+            _compile(model, loss, train)
         name = f"{title} {epoch + 1}/{train.epochs}"
         _seed_generators(model, seed, epoch)
         batches = Batches(training, train.batch_size, train.mixup, augment, seed, epoch)
-        steps = _Steps(state, train, len(batches), name)
+        steps = _Steps(state, train, len(batches), name, FINE if epoch >= thaw else 1.0)
         logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
         row = {"epoch": epoch + 1, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
         _check(row, train)
@@ -105,21 +124,17 @@ def fit(
     return Trained(trained, state.history)
 
 
-def _compiled(
-    spec: Mapping[str, Any], train: Train, seed: int
-) -> tuple[keras.Model, keras.losses.Loss]:
-    model = models.build(spec, seed, train.precision)
+def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
+    """Give the model a new optimiser for what can learn in it now."""
     if train.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     else:
         optimizer = keras.optimizers.Adam(train.learning_rate)
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
     accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     model.compile(optimizer, loss, metrics=[accuracy])
     # A checkpoint's weights find no place in an optimiser that is not built.
     model.optimizer.build(model.trainable_variables)
-    return model, loss
 
 
 def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
@@ -134,8 +149,9 @@ def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
 class _Steps(keras.callbacks.Callback):
     """Sets the learning rate before each step and averages the weights after it."""
 
-    def __init__(self, state: State, train: Train, steps: int, name: str) -> None:
+    def __init__(self, state: State, train: Train, steps: int, name: str, factor: float) -> None:
         super().__init__()
+        self._factor = factor
         self._train, self._steps, self._losses = train, steps, state.losses
         self._first = len(state.history) * steps
         self._average = [keras.Variable(array, trainable=False) for array in state.average]
@@ -144,7 +160,8 @@ class _Steps(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
         step = self._first + batch
-        self.rate = schedule.learning_rate(step, self._steps, self._losses, self._train)
+        rate = schedule.learning_rate(step, self._steps, self._losses, self._train)
+        self.rate = self._factor * rate
         self.model.optimizer.learning_rate = self.rate
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from mien.errors import ParamError
 from mien.faces import Faces
 from mien.metrics import score
+from mien.models.pretrained import Pretrained
 from mien.params import Augment, Train
 from mien.training.fitting import fit
 
@@ -45,6 +46,7 @@ def cross_validate(
     augment: Augment,
     seed: int,
     checkpoints: Path,
+    pretrained: Pretrained | None = None,
 ) -> dict[str, Any]:
     """Return mean and spread of the scores over `train.folds` trainings.
 
@@ -55,6 +57,7 @@ def cross_validate(
         augment: how images vary in each epoch.
         seed: of the folds and of each training.
         checkpoints: folder of this cross-validation alone; it goes on from there.
+        pretrained: trained weights that a transfer net starts from.
 
     Returns:
         `accuracy`, `macro_f1` and `roc_auc`, each as `_mean` and as `_std`, the sample standard
@@ -71,6 +74,7 @@ def cross_validate(
             augment=augment,
             seed=seed,
             checkpoints=checkpoints / f"fold-{fold}",
+            pretrained=pretrained,
             title=f"fold {fold}/{train.folds}, epoch",
         )
         probabilities = trained.model.predict(measure.images, batch_size=256, verbose=0)

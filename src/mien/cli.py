@@ -1,0 +1,61 @@
+"""The command `mien`."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+
+from mien import models
+from mien.errors import MienError
+
+# The task in numbers: faces of the pipeline's size, the classes of FER2013.
+SIDE, CLASSES = 48, 7
+ROW = "{:<18} {:>12} {:>15}  {}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; a user's mistake ends in one line and exit code 1."""
+    parser = argparse.ArgumentParser("mien", description="Reads facial expressions.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser(
+        "models",
+        help="list the architectures",
+        description=f"List the architectures: parameters, multiply-adds for one face of {SIDE} by "
+        f"{SIDE} pixels and {CLASSES} classes, and source. Each is built to be measured.",
+    )
+    listing.add_argument("name", nargs="*", help="architecture; all of them if left out")
+    listing.set_defaults(run=lambda given: list_models(given.name or list(models.ARCHITECTURES)))
+    given = parser.parse_args(arguments)
+    try:
+        given.run(given)
+    except MienError as error:
+        sys.exit(f"mien: {error}")
+
+
+def list_models(names: Sequence[str]) -> None:
+    """Print a row for each architecture as soon as it is measured.
+
+    Raises:
+        MienError: a name is not registered, or Keras is not installed.
+    """
+    try:
+        names = [models.known(name) for name in names]
+    except ValueError as error:
+        raise MienError(str(error)) from error
+    backend = next(
+        (name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)), None
+    )
+    if backend is None or importlib.util.find_spec("keras") is None:
+        raise MienError("Keras is not installed; run `pip install 'mien[pipeline]'`")
+    models.use_backend(backend)
+    print(ROW.format("name", "parameters", "multiply-adds", "source"), flush=True)
+    for name in names:
+        spec = {"arch": name, "classes": [""] * CLASSES, "image_size": SIDE}
+        parameters, multiply_adds = models.cost(models.build(spec))
+        million = f"{multiply_adds / 1e6:,.1f} M"
+        source = models.ARCHITECTURES[name].source
+        print(ROW.format(name, f"{parameters:,}", million, source), flush=True)
+
+
+if __name__ == "__main__":
+    main()
