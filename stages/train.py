@@ -42,14 +42,14 @@ def main(params: Params) -> None:
     hashes = inputs()
     record["data"] = {path: hashes[path] for path in (str(TRAINING), str(VALIDATION))}
     # DVC hashes the path of a weights file, not what lies there.
-    key = tracking.key([hashes, record["pretrained"]])
-    checkpoints = SCRATCH / "train" / key
+    checkpoints = SCRATCH / "train" / tracking.key([hashes, record["pretrained"]])
     recipe: dict[str, Any] = {
         "train": params.train,
         "augment": params.augment,
         "seed": params.seed,
         "pretrained": start,
     }
+    key = tracking.key(hashes)
     with tracking.live("train", "train", key, record["params"], ROOT) as watched:
         trained = fit(
             spec,

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from dvc.utils.serialize import dump_yaml, load_yaml
+from dvc.utils.serialize import dump_yaml, load_yaml, modify_yaml
 
 from mien import params
 from mien.errors import ParamError
@@ -31,6 +31,15 @@ def written(tmp_path: Path, **changes: object) -> Path:
 
 def test_project_params_are_valid():
     assert params.load(ROOT / "params.yaml").data.source == "data/sample"
+
+
+def test_an_experiment_rewrites_only_what_it_sets(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    with modify_yaml(path) as values:
+        values["model"]["arch"] = "simple_cnn"
+    changed = path.read_text().replace("arch: simple_cnn", "arch: compact")
+    assert changed == (ROOT / "params.yaml").read_text()
 
 
 def test_exponents_are_numbers(tmp_path):
