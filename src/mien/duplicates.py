@@ -18,7 +18,7 @@ DETAIL_SIGMA = 4
 SHIFT = 3
 # Least correlation of the details of near-duplicates. In FER2013, of the pairs within 12 bits,
 # 47 of 48 looked at between 0.75 and 0.80 were of one photograph, about 46 of 48 between 0.70
-# and 0.75, 2 of 3 between 0.65 and 0.70; pairs above 0.80 are most of all, and almost all right.
+# and 0.75, 2 of 3 between 0.65 and 0.70.
 CORRELATION = 0.75
 # Least standard deviation of the details: correlation is noise below it.
 LEAST_DETAIL = 1.0
