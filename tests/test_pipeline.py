@@ -33,7 +33,10 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("DVC_", "MLFLOW_", "MIEN_", "KERAS_"))
     }
-    return env | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    for role in ("AUTHOR", "COMMITTER"):
+        env |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
+    return env
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
@@ -56,8 +59,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    done = run(folder, "git", *identity, *arguments)
+    done = run(folder, "git", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
