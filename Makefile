@@ -43,7 +43,7 @@ lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
-		--extra pipeline --extra s3 --extra gs --extra dev --output-file requirements.txt pyproject.toml
+		--extra pipeline --extra postgres --extra s3 --extra gs --extra dev --output-file requirements.txt pyproject.toml
 
 clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache and MLflow's runs
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info models .mien/train

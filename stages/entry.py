@@ -17,8 +17,6 @@ STAGE = os.environ.get("DVC_STAGE", Path(sys.argv[0]).stem)
 # Under `dvc exp run --temp` the working folder is a copy; what must outlive it lies here.
 ROOT = Path(os.environ.get("DVC_ROOT", ".")).resolve()
 SCRATCH = ROOT / ".mien"
-# Each trained model's name, and its place in models/, metrics/ and reports/.
-MODELS = {"train": "train"}
 
 
 def run(main: Callable[[params.Params], None]) -> None:
@@ -29,6 +27,11 @@ def run(main: Callable[[params.Params], None]) -> None:
         sys.exit(f"{STAGE}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"{STAGE}: interrupted; the next `dvc repro` goes on from here")
+
+
+def places(params: params.Params) -> dict[str, str]:
+    """Return the name of each trained model and its place in models/, metrics/ and reports/."""
+    return {"train": "train"} | {f"tune_{arch}": f"tune/{arch}" for arch in params.tune.archs}
 
 
 def inputs(name: str = STAGE) -> dict[str, object]:

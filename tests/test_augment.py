@@ -13,6 +13,7 @@ OFF = {
     "copies": 0,
     "balance": "none",
     "each_epoch": True,
+    "strength": 1,
     "flip": {"probability": 0},
     **{
         name: {"probability": 0, "range": [0, 0]}
@@ -51,6 +52,23 @@ def test_flip_mirrors_left_and_right(images):
 def test_shift_moves_right_and_down_by_the_fraction_of_the_side(images):
     moved = once(images, shift=[0.125, 0.125])
     assert np.array_equal(moved[:, 6:, 6:], images[:, :-6, :-6])
+
+
+@pytest.mark.parametrize(
+    ("operation", "full", "half"),
+    [
+        ("brightness", 1.6, 1.3),
+        ("erase", 0.4, 0.2),
+        ("rotation", 20, 10),
+        ("shear", 0.4, 0.2),
+        ("shift", 0.25, 0.125),
+        ("zoom", 1.5, 1.25),
+    ],
+)
+def test_half_the_strength_goes_half_as_far(images, operation, full, half):
+    weak = once(images, strength=0.5, **{operation: [full, full]})
+    assert np.array_equal(weak, once(images, **{operation: [half, half]}))
+    assert np.array_equal(once(images, strength=0, **{operation: [full, full]}), images)
 
 
 def test_shift_reflects_the_border(images):

@@ -149,11 +149,16 @@ def test_checkpoint_cut_off_while_being_written_leaves_the_last_one(
 
 def test_history_has_the_figures_of_the_returned_model(undisturbed):
     validation = made_faces(24, seed=9)
-    found = undisturbed.model.predict(validation.images, verbose=0).argmax(axis=1)
+    probabilities = undisturbed.model.predict(validation.images, verbose=0)
+    found = probabilities.argmax(axis=1)
     best = min(undisturbed.history, key=lambda row: row["val_loss"])
     assert best["val_accuracy"] == pytest.approx((found == validation.labels).mean())
-    columns = "epoch loss accuracy val_loss val_accuracy val_macro_f1 learning_rate"
-    assert list(best) == columns.split()
+    loss = log_loss(validation.labels, probabilities.astype(float), labels=range(len(CLASSES)))
+    assert best["val_log_loss"] == pytest.approx(loss, rel=1e-5)
+    area = roc_auc_score(validation.labels, probabilities, multi_class="ovr")
+    assert best["val_roc_auc"] == pytest.approx(area)
+    columns = "epoch loss accuracy val_loss val_accuracy val_macro_f1 val_roc_auc val_log_loss"
+    assert list(best) == [*columns.split(), "learning_rate"]
 
 
 def test_early_stopping_returns_the_best_epoch(tmp_path):

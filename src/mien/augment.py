@@ -13,10 +13,13 @@ from tqdm import tqdm
 from mien.faces import Faces
 
 if TYPE_CHECKING:
-    from mien.params import Augment, Operation
+    from mien.params import Augment
 
 # A rectangle of random erasing is at most this much longer than wide, or wider than long.
 LONGEST = 1 / 0.3
+# What each operation's range is when nothing changes; `strength` scales the distance from it.
+NEUTRAL = {"brightness": 1, "zoom": 1, "rotation": 0, "shear": 0, "erase": 0}
+LIMITS = {"brightness": (0.05, np.inf), "zoom": (0.1, np.inf), "erase": (0, 1)}
 
 
 def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
@@ -35,7 +38,7 @@ def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.n
     """
     count, side = len(images), images.shape[1]
     maps, moved = _affine_maps(count, side, rng, augment)
-    factors = _strengths(augment.brightness, count, rng, neutral=1)
+    factors = _drawn("brightness", count, rng, augment)
     varied = np.array(images)
     for row in np.flatnonzero(moved):
         cv2.warpAffine(
@@ -43,16 +46,19 @@ def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.n
         )
     for row in np.flatnonzero(factors != 1):
         cv2.convertScaleAbs(varied[row], varied[row], alpha=factors[row])
-    _erase(varied, rng, augment.erase)
+    _erase(varied, rng, augment)
     return varied
 
 
-def _strengths(
-    operation: Operation, count: int, rng: np.random.Generator, neutral: float
-) -> np.ndarray:
-    """Return a strength for each image, `neutral` where the operation is not applied."""
+def _drawn(name: str, count: int, rng: np.random.Generator, augment: Augment) -> np.ndarray:
+    """Return how far an operation goes for each image, its NEUTRAL where it is not applied."""
+    operation, neutral = getattr(augment, name), NEUTRAL[name]
     applied = rng.random(count) < operation.probability
-    return np.where(applied, rng.uniform(*operation.range, count), neutral)
+    low, high = operation.range
+    distance = augment.strength * (rng.uniform(low, high, count) - neutral)
+    # A factor of 0 or less would leave no face, and no rectangle is larger than the image.
+    lowest, highest = LIMITS.get(name, (-np.inf, np.inf))
+    return np.where(applied, np.clip(neutral + distance, lowest, highest), neutral)
 
 
 def _affine_maps(
@@ -63,11 +69,11 @@ def _affine_maps(
     A map flips, then zooms, shears and rotates about the centre, then shifts; y points down.
     """
     mirror = np.where(rng.random(count) < augment.flip.probability, -1.0, 1.0)
-    zoom = _strengths(augment.zoom, count, rng, neutral=1)
-    shear = _strengths(augment.shear, count, rng, neutral=0)
-    angle = np.deg2rad(_strengths(augment.rotation, count, rng, neutral=0))
+    zoom = _drawn("zoom", count, rng, augment)
+    shear = _drawn("shear", count, rng, augment)
+    angle = np.deg2rad(_drawn("rotation", count, rng, augment))
     shifted = rng.random(count) < augment.shift.probability
-    shift = rng.uniform(*augment.shift.range, (2, count)) * shifted * side
+    shift = augment.strength * rng.uniform(*augment.shift.range, (2, count)) * shifted * side
 
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.empty((count, 2, 2))
@@ -81,7 +87,7 @@ def _affine_maps(
     return maps, (maps != np.eye(2, 3)).any(axis=(1, 2))
 
 
-def _erase(images: np.ndarray, rng: np.random.Generator, erase: Operation) -> None:
+def _erase(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> None:
     """Fill one rectangle of noise into some of the images, in place.
 
     Random erasing (Zhong et al. 2017, arXiv:1708.04896) with random grey levels, but the
@@ -89,7 +95,7 @@ def _erase(images: np.ndarray, rng: np.random.Generator, erase: Operation) -> No
     within what fits the image, so that no draw is repeated.
     """
     count, side = images.shape[:2]
-    area = _strengths(erase, count, rng, neutral=0)
+    area = _drawn("erase", count, rng, augment)
     longest = np.minimum(LONGEST, 1 / np.maximum(area, 1e-9))
     aspect = longest ** rng.uniform(-1, 1, count)
     height = np.rint(side * np.sqrt(area * aspect)).astype(int)

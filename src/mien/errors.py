@@ -17,5 +17,9 @@ class TrainingError(MienError, ArithmeticError):
     """The loss is no longer a number."""
 
 
+class TuningError(MienError, RuntimeError):
+    """A study cannot be opened or shared, or a sampler lacks its package."""
+
+
 class TrackingError(MienError, ConnectionError):
     """The MLflow server cannot be reached or refuses the request."""

@@ -26,11 +26,6 @@ def score(
 ) -> dict[str, Any]:
     """Return all metrics of one model on one split, ready for JSON, rounded to 6 digits.
 
-    The prediction is the class of the largest probability, of equal ones the first. `macro`
-    means are plain means over the classes. A class without images has precision, recall and
-    F1 0, which count in their means, and a null ROC-AUC and average precision, which do not;
-    so has, for ROC-AUC, a class that is the only one with images. A mean over none is null.
-
     Args:
         labels: int, shape (N,), true class codes in [0, C).
         probabilities: float, shape (N, C), each row at least 0 and summing to one.
@@ -38,13 +33,41 @@ def score(
         seed: of the bootstrap; the same seed and N draw the same images for every model.
 
     Returns:
-        `classes` and `n`, the number of images; `accuracy`, `macro_f1` and `roc_auc`
-        (one-vs-rest, macro), each with the `_low` and `_high` end of its interval (see
-        `intervals`); `macro_precision`, `macro_recall`, `average_precision` (macro);
-        `log_loss` (nats); `brier` (Brier 1950: squared errors summed over the classes, 0 to
-        2, mean over the images); `ece` (see `reliability`); `per_class`: {class: precision,
-        recall, f1, roc_auc, average_precision, support}; `confusion`: counts, row = true
-        class, column = predicted.
+        What `measure` returns, and `accuracy`, `macro_f1` and `roc_auc` also with the `_low` and
+        `_high` end of their intervals (see `intervals`).
+
+    Raises:
+        ValueError: see `measure`.
+    """
+    values = measure(labels, probabilities, classes)
+    labels, probabilities = _checked(labels, probabilities, classes)
+    for name, (low, high) in intervals(labels, probabilities, seed).items():
+        values |= {f"{name}_low": low, f"{name}_high": high}
+    return _plain(values)
+
+
+def measure(
+    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return all metrics of one model on one split, without intervals, not rounded.
+
+    The prediction is the class of the largest probability, of equal ones the first. `macro`
+    means are plain means over the classes. A class without images has precision, recall and
+    F1 0, which count in their means, and no ROC-AUC and average precision, which do not; so
+    has, for ROC-AUC, a class that is the only one with images. A mean over none is NaN.
+
+    Args:
+        labels: int, shape (N,), true class codes in [0, C).
+        probabilities: float, shape (N, C), each row at least 0 and summing to one.
+        classes: the C names, in the order of the codes.
+
+    Returns:
+        `classes` and `n`, the number of images; `accuracy`, `macro_f1`, `roc_auc` (one-vs-rest,
+        macro); `macro_precision`, `macro_recall`, `average_precision` (macro); `log_loss`
+        (nats); `brier` (Brier 1950: squared errors summed over the classes, 0 to 2, mean over
+        the images); `ece` (see `reliability`); `per_class`: {class: precision, recall, f1,
+        roc_auc, average_precision, support}; `confusion`: counts, row = true class, column =
+        predicted.
 
     Raises:
         ValueError: shapes disagree, a label is no code of `classes`, or a row of
@@ -66,7 +89,7 @@ def score(
         ),
         "support": support,
     }
-    values = {
+    return {
         "classes": list(classes),
         "n": len(labels),
         "accuracy": accuracy_score(labels, predicted),
@@ -84,9 +107,6 @@ def score(
         },
         "confusion": confusion_matrix(labels, predicted, labels=codes),
     }
-    for name, (low, high) in intervals(labels, probabilities, seed).items():
-        values |= {f"{name}_low": low, f"{name}_high": high}
-    return _plain(values)
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:

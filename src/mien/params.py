@@ -1,9 +1,17 @@
 """The one reading of params.yaml: typed, bounded, every fault named in one line."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from mien import models
 from mien.errors import MienError, ParamError
@@ -103,6 +111,7 @@ class Augment(Section):
     copies: int = Field(ge=0, le=20, description="varied copies written for each training image")
     balance: Literal["none", "mirror", "oversample"]
     each_epoch: bool = Field(description="vary the images anew in every epoch of training")
+    strength: float = Field(ge=0, le=3, description="factor on how far the operations go")
     flip: Flip
     brightness: Operation = Field(description="factor on the grey levels")
     rotation: Operation = Field(description="degrees, anticlockwise")
@@ -141,9 +150,9 @@ class Train(Section):
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    optimizer: Literal["adam", "adamw"]
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(description="sgd: Nesterov momentum 0.9")
     learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0, description="of adamw; adam ignores it")
+    weight_decay: float = Field(ge=0, description="of adamw and sgd; adam ignores it")
     schedule: Literal["constant", "cosine", "plateau"]
     warmup_epochs: float = Field(ge=0, description="linear warm-up, part of `epochs`")
     early_stopping: int = Field(ge=0, description="epochs without a better validation; 0: off")
@@ -165,6 +174,116 @@ class Train(Section):
         return self
 
 
+class Range(Section):
+    """Values from `low` to `high`, even between them or, with `log`, in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low must be above 0 on a logarithmic scale, got {self.low:g}")
+        return self
+
+
+class Choices(Section):
+    """Values to choose from."""
+
+    choices: tuple[str | int | float, ...] = Field(min_length=1)
+
+
+class Search(Section):
+    """What a study may change, each key one of the section's; `model` only as a net takes it."""
+
+    model: dict[str, Range | Choices]
+    train: dict[str, Range | Choices]
+    augment: dict[str, Range | Choices]
+
+    @model_validator(mode="after")
+    def _known(self) -> "Search":
+        for name, section in SEARCHED.items():
+            for key, values in getattr(self, name).items():
+                if key not in section:
+                    known = ", ".join(section)
+                    raise ValueError(f"{name}.{key} cannot be searched; one of {known}")
+                ends = values.choices if isinstance(values, Choices) else (values.low, values.high)
+                for end in ends:
+                    _check_value(KINDS[name], key, end, f"{name}.{key}")
+        return self
+
+
+KINDS: dict[str, type[Section]] = {"model": Model, "train": Train, "augment": Augment}
+SEARCHED = {
+    "model": ("width", "dropout", "depth", "kernel", "dense", "attention"),
+    "train": (
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "schedule",
+        "label_smoothing",
+        "mixup",
+        "ema",
+    ),
+    "augment": ("strength",),
+}
+
+
+def _check_value(kind: type[Section], key: str, value: object, name: str) -> None:
+    """Raise a ValueError unless the section's field takes the value."""
+    field = kind.model_fields[key]
+    bounded: Any = Annotated[field.annotation, field]
+    try:
+        TypeAdapter(bounded).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {error.errors()[0]['msg']}, got {value!r}") from error
+
+
+class Tune(Section):
+    """A study for each architecture: short trainings, then the best at full length."""
+
+    archs: tuple[Annotated[str, AfterValidator(models.known)], ...]
+    trials: int = Field(ge=1, description="trials of a study, the first with this file's values")
+    minutes: float | None = Field(gt=0, description="no new trial after these; then not repeatable")
+    epochs: int = Field(ge=1, description="epochs of a trial")
+    fraction: float = Field(gt=0, le=1, description="share of the training images in a trial")
+    sampler: Literal["tpe", "gp", "random", "grid", "nsga2", "cmaes"]
+    pruner: Literal["hyperband", "median", "none"]
+    metric: Literal["macro_f1", "accuracy", "roc_auc", "log_loss"] = Field(
+        description="on validation, after a trial's last epoch"
+    )
+    search: Search
+    storage: str | None = Field(
+        pattern=r"^postgresql(\+psycopg)?://", description="URL of PostgreSQL, for many workers"
+    )
+
+    @model_validator(mode="after")
+    def _different(self) -> "Tune":
+        twice = {arch for arch in self.archs if self.archs.count(arch) > 1}
+        if twice:
+            raise ValueError(f"archs must be different, got {', '.join(sorted(twice))} twice")
+        return self
+
+
+class Ensemble(Section):
+    """What the models say together."""
+
+    members: tuple[str, ...] = Field(description="names of models; empty: all")
+    method: Literal["auto", "mean", "weighted", "vote", "greedy", "stacking"]
+
+
+class Evaluate(Section):
+    """How the test split is scored."""
+
+    tta: Literal["none", "flip", "crop"] = Field(
+        description="average over mirror images, or over these and five shifts"
+    )
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -174,6 +293,10 @@ class Params(Section):
     augment: Augment
     model: Model
     train: Train
+    tune: Tune
+    ensemble: Ensemble
+    evaluate: Evaluate
+    tensorboard: bool = Field(description="write the epochs to .mien/tensorboard too")
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

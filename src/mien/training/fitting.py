@@ -14,12 +14,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score
 from tqdm import tqdm
 
 from mien import models
 from mien.errors import TrainingError
 from mien.faces import Faces
+from mien.metrics import measure
 from mien.models.pretrained import Pretrained, place
 from mien.params import Augment, Train
 from mien.training import checkpoint, schedule
@@ -28,6 +28,8 @@ from mien.training.checkpoint import State
 from mien.training.freezing import FINE, freeze, head_epochs
 
 History = list[dict[str, float]]
+# Of the metrics, those that every epoch is measured by on validation.
+MEASURED = ("accuracy", "macro_f1", "roc_auc", "log_loss")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Trained:
     Attributes:
         model: not compiled, in float32.
         history: a row for each epoch: epoch (from 1), loss, accuracy (of the training, under
-            augmentation), val_loss, val_accuracy, val_macro_f1 (of the averaged weights) and
-            learning_rate (of the epoch's last step). The losses are label-smoothed alike.
+            augmentation), val_loss, val_accuracy, val_macro_f1, val_roc_auc, val_log_loss (of
+            the averaged weights) and learning_rate (of the epoch's last step). `loss` and
+            `val_loss` are label-smoothed alike, `val_log_loss` is not.
     """
 
     model: keras.Model
@@ -128,9 +131,14 @@ def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
     """Give the model a new optimiser for what can learn in it now."""
     if train.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    elif train.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            train.learning_rate, momentum=0.9, nesterov=True, weight_decay=train.weight_decay
+        )
     else:
         optimizer = keras.optimizers.Adam(train.learning_rate)
+    if train.optimizer != "adam":
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     model.compile(optimizer, loss, metrics=[accuracy])
     # A checkpoint's weights find no place in an optimiser that is not built.
@@ -200,9 +208,8 @@ def _measured(
     model.set_weights(weights)
     probabilities = model.predict(faces.images, batch_size=256, verbose=0)
     model.set_weights(own)
-    codes, found = faces.labels, probabilities.argmax(axis=1)
-    return {
-        "val_loss": float(loss(np.eye(len(faces.classes), dtype=np.float32)[codes], probabilities)),
-        "val_accuracy": float(accuracy_score(codes, found)),
-        "val_macro_f1": float(f1_score(codes, found, average="macro", zero_division=0)),
+    targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
+    values = measure(faces.labels, probabilities, faces.classes)
+    return {"val_loss": float(loss(targets, probabilities))} | {
+        f"val_{name}": float(values[name]) for name in MEASURED
     }
