@@ -12,7 +12,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
-from conftest import made_faces
+from conftest import CLASSES, made_faces
+from sklearn.metrics import log_loss, roc_auc_score
 
 from mien import params
 from mien.augment import training_set
