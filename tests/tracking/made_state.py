@@ -4,7 +4,7 @@ import functools
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,85 @@ def made(name: str = "train", weights: bytes = b"one") -> Trained:
     )
 
 
+TRIALS = [
+    {
+        **{"trial": str(number), "state": state, "value": value, "epochs": epochs},
+        **{"reason": reason, "train.learning_rate": rate, "model.dropout": dropout},
+    }
+    for number, state, value, epochs, reason, rate, dropout in (
+        (1, "complete", "0.5", "3", "", "0.002", ""),
+        (2, "complete", "0.75", "3", "", "0.01", "0.25"),
+        (3, "pruned", "0.25", "1", "", "0.0002", "0.5"),
+        (4, "failed", "", "2", "the loss is no number", "0.3", "0.0"),
+    )
+]
+
+
+def paired(macro_f1: float) -> dict[str, float]:
+    """Return a made comparison in the form of metrics.paired."""
+    ends = {"macro_f1_difference_low": macro_f1 - 0.1, "macro_f1_difference_high": macro_f1 + 0.1}
+    return {"macro_f1_difference": macro_f1, **ends, "mcnemar_p": 0.015625}
+
+
+def tuned(trials: Sequence[Mapping[str, str]] = TRIALS) -> Trained:
+    """Write a tuned model into the working folder; return all that its run shows."""
+    model = made("tune_simple_cnn", b"tuned")
+    counts = {
+        state: sum(trial["state"] == state for trial in trials)
+        for state in ("complete", "pruned", "failed")
+    }
+    best = {"metric": "macro_f1", "best_trial": 2, "best_value": 0.75, "chosen": "best"}
+    tuning = {"trials": len(trials), **counts, **best, "difference": paired(0.125)}
+    validation = {**model.validation, "tuning": tuning}
+    return replace(model, stage="tune@simple_cnn", validation=validation, trials=trials)
+
+
+def ensemble(*members: Trained, idle: Sequence[Trained] = ()) -> Trained:
+    """Write a weighted mean of members into the working folder; return all that its run shows."""
+    weights = [1.0, 3.0, 2.0][: len(members)]
+    combination = {
+        **{"method": "weighted", "members": [model.record["name"] for model in members]},
+        **{"weights": [weight / sum(weights) for weight in weights], "temperature": 1.0},
+    }
+    record = {
+        "name": "ensemble",
+        "spec": {"arch": "ensemble", "classes": CLASSES, "image_size": 48},
+        "combination": combination,
+        "members": {
+            model.record["name"]: model.record["weights_sha256"] for model in (*members, *idle)
+        },
+        "params": {"ensemble": {"members": [], "method": "auto"}, "seed": 17},
+        "data": {"data/faces/validation": f"{'b' * 32}.dir"},
+    }
+    folder = Path("models/ensemble")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "record.json").write_text(json.dumps(record))
+    return Trained(
+        stage="ensemble",
+        inputs=key(["the inputs of", record["members"]]),
+        folder=folder,
+        record=record,
+        validation={
+            **score(0.875),
+            "best_member": "train",
+            "difference": paired(0.25),
+            "leave_one_out": {model.record["name"]: 0.125 for model in members},
+        },
+        test=score(0.75),
+        history=[],
+        reports=[],
+        members=members,
+    )
+
+
 def evaluation(*models: Trained, champion: str = "train") -> dict[str, Any]:
     """Return what metrics/evaluate.json holds for these models."""
-    return {"models": {model.record["name"]: model.test for model in models}, "champion": champion}
+    names = [model.record["name"] for model in models]
+    return {
+        "models": {name: model.test for name, model in zip(names, models, strict=True)},
+        "champion": champion,
+        "compared": {name: paired(-0.5) for name in names if name != champion},
+    }
 
 
 def with_test(model: Trained, macro_f1: float) -> Trained:

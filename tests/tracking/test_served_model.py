@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 from conftest import drawn_images
-from made_state import CLASSES, evaluation, made, project
+from made_state import CLASSES, client, ensemble, evaluation, made, project
 
 from mien import models, tracking
 
@@ -38,6 +38,30 @@ def test_the_champion_predicts_what_keras_does(root, monkeypatch):
     assert list(served.columns) == CLASSES
     np.testing.assert_allclose(served.to_numpy(), expected, rtol=0, atol=1e-6)
     np.testing.assert_allclose(served.sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_ensemble_is_served_with_the_members_it_uses(root, monkeypatch):
+    members = []
+    for seed, name in ((3, "train"), (4, "tune_simple_cnn")):
+        model = made(name, bytes([seed]))
+        models.build(model.record["spec"], seed).save_weights(model.folder / "model.weights.h5")
+        members.append(model)
+    idle = made("tune_two_conv", b"idle")
+    combined = ensemble(*members, idle=[idle])
+    state = (*members, idle, combined)
+    tracking.track(state, evaluation(*state, champion="ensemble"), root)
+    images, _ = drawn_images(6)
+    parts = [models.load(model.folder).predict(images, verbose=0) for model in members]
+    expected = np.average(parts, axis=0, weights=combined.record["combination"]["weights"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    served = mlflow.pyfunc.load_model("models:/mien@champion").predict(images)
+    assert list(served.columns) == CLASSES
+    assert set(served.dtypes) == {np.dtype("float32")}
+    np.testing.assert_allclose(served.to_numpy(), expected, rtol=0, atol=1e-6)
+    version = client(root).get_model_version_by_alias("mien", "champion")
+    folder = Path(mlflow.artifacts.download_artifacts(version.source)) / "artifacts"
+    assert {path.name for path in folder.iterdir()} == {"ensemble", "train", "tune_simple_cnn"}
 
 
 def test_a_new_store_takes_two_lines_and_no_keras(root):

@@ -12,10 +12,12 @@ from made_state import (
     HISTORY,
     client,
     curve,
+    ensemble,
     evaluation,
     made,
     project,
     runs,
+    tuned,
     with_test,
 )
 
@@ -135,6 +137,77 @@ def test_the_pipeline_run_names_its_members(root):
         assert pipeline.data.tags[f"mien.member.{name}"] == identifier
         assert f"/runs/{identifier}" in pipeline.data.tags["mlflow.note.content"]
     assert pipeline.data.metrics["test_macro_f1"] == one.test["macro_f1"]
+
+
+def test_the_pipeline_run_compares_its_models_with_the_champion(root):
+    one, two = made(), made("other", b"two")
+    tracking.track([one, two], evaluation(one, two), root)
+    (pipeline,) = runs(root, "pipeline")
+    rows = pipeline.data.tags["mlflow.note.content"].splitlines()
+    assert rows[2].startswith("| [train](")
+    assert rows[2].endswith("| 0.750 (0.500 to 0.875) | | |")
+    assert "| 0.625 (0.525 to 0.725) | 0.500 (0.400 to 0.600) |" in rows[3]
+    assert rows[3].endswith("| -0.500 (-0.600 to -0.400) | 0.016 |")
+
+
+def test_runs_are_found_by_stage_and_architecture(root):
+    study, single = tuned(), made()
+    tracking.track([single, study], evaluation(single, study), root)
+    with tracking.live("tune@compact", "tune_compact", "k", {"model": {"arch": "compact"}}, root):
+        pass
+    (run,) = runs(root, "tune@simple_cnn")
+    assert (run.info.run_name, run.data.tags["mien.arch"]) == ("tune: simple_cnn", "simple_cnn")
+    (watched,) = runs(root, "tune@compact")
+    assert (watched.info.run_name, watched.data.tags["mien.arch"]) == ("tune: compact", "compact")
+    found = client(root).search_runs(
+        [run.info.experiment_id], "tags.`mien.arch` = 'simple_cnn' and tags.`mien.stage` != 'trial'"
+    )
+    assert {each.info.run_name for each in found} == {
+        *("train: simple_cnn", "tune: simple_cnn", "pipeline: simple_cnn")
+    }
+
+
+def test_an_ensemble_has_a_run_that_links_to_its_members(root):
+    one, two = made(), made("other", b"two")
+    combined = ensemble(one, two)
+    state = (one, two, combined)
+    for _ in range(2):
+        tracking.track(state, evaluation(*state, champion="ensemble"), root)
+    (run,) = runs(root, "ensemble")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "ensemble: weighted")
+    for member in runs(root, "train"):
+        name, identifier = member.data.tags["mien.name"], member.info.run_id
+        assert run.data.tags[f"mien.member.{name}"] == identifier
+        assert f"/runs/{identifier}" in run.data.tags["mlflow.note.content"]
+    params = {
+        "ensemble.method": "auto",
+        "combination.method": "weighted",
+        "combination.members": '["train", "other"]',
+        "combination.weights": "[0.25, 0.75]",
+    }
+    assert params.items() <= run.data.params.items()
+    scores = {"validation_macro_f1": 0.875, "test_macro_f1": 0.75}
+    assert scores.items() <= run.data.metrics.items()
+    assert not [name for name in run.data.metrics if "leave" in name or "difference" in name]
+    version = client(root).get_model_version_by_alias("mien", "champion")
+    assert version.tags["mien.key"] == tracking.key(combined.record)
+
+
+def test_a_member_that_leaves_keeps_its_runs(root):
+    one, two, three = made(), made("other", b"two"), made("third", b"three")
+    old, new = (one, two, three, ensemble(one, two, three)), (one, two, ensemble(one, two))
+    for state in (old, new):
+        tracking.track(state, evaluation(*state), root)
+    assert {run.data.tags["mien.name"] for run in runs(root, "train")} == {
+        *("train", "other", "third")
+    }
+    before, after = (
+        {tag.partition("mien.member.")[2] for tag in run.data.tags if "mien.member." in tag}
+        for run in runs(root, "pipeline")
+    )
+    assert before == {"train", "other", "third", "ensemble"}
+    assert after == {"train", "other", "ensemble"}
+    assert len(runs(root, "ensemble")) == 2
 
 
 def test_a_new_score_on_test_is_added_to_the_same_run(root):

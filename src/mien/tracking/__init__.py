@@ -6,6 +6,7 @@ has a finished run never gets another, wherever DVC restored it from.
 
 A model's run belongs to every pipeline that uses the model, so it has no parent run; each
 pipeline's run names its members, as `mien.member.NAME` tags, in a table and in `members.json`.
+A trial of a study is a child of the run of the model that was tuned.
 
 Nothing here imports MLflow before it is used; with `MIEN_TRACKING=off` nothing does.
 """
@@ -43,17 +44,20 @@ History = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model and all that its run shows.
+    """A trained model, or an ensemble of some, and all that its run shows.
 
     Attributes:
-        stage: DVC stage that trained it, such as `train` or `tune@compact`.
+        stage: DVC stage that made it, such as `train`, `tune@compact` or `ensemble`.
         inputs: key of that stage's inputs, as given to `live`.
-        folder: holds `model.weights.h5` and `record.json`.
+        folder: holds `record.json` and, but for an ensemble, `model.weights.h5`.
         record: content of `record.json`.
-        validation: scores on validation, with `parameters` and `multiply_adds`.
+        validation: content of the stage's file in metrics/: scores on validation; of a net also
+            `parameters`, `multiply_adds` and `epochs`, of a tuned one `tuning`.
         test: scores on test.
         history: one row per epoch, with its `epoch` from 1; numbers, or text that holds them.
         reports: folders of charts and tables, relative to the working folder.
+        trials: rows of a study's trials.csv, as text.
+        members: models that an ensemble's combination uses, in its order.
     """
 
     stage: str
@@ -64,6 +68,8 @@ class Trained:
     test: Mapping[str, Any]
     history: History
     reports: Sequence[Path]
+    trials: Sequence[Mapping[str, str]] = ()
+    members: Sequence[Trained] = ()
 
 
 class Run(Protocol):
@@ -106,7 +112,7 @@ def live(
     answer costs one line on stderr, never the training; `track` logs what is missing then.
 
     Args:
-        stage: DVC stage that trains, such as `train`.
+        stage: DVC stage that trains, such as `train` or `tune@compact`.
         name: name of the model, as in its record.
         inputs_key: key of all that the training depends on.
         params: sections of params.yaml, with `model.arch`.
@@ -133,7 +139,7 @@ def track(models: Sequence[Trained], evaluation: Mapping[str, Any], root: Path) 
     """Bring MLflow to the state of the pipeline; what is there already stays as it is.
 
     Args:
-        models: every model of this state.
+        models: every model of this state, an ensemble after its members.
         evaluation: content of metrics/evaluate.json; `champion` is the `name` of a model.
         root: folder of the project, where the default store lies.
 

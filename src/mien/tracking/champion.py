@@ -43,14 +43,17 @@ def log_model(store: Store, run: Run, trained: tracking.Trained) -> str:
         Schema([TensorSpec(np.dtype("uint8"), (-1, side, side))]),
         Schema([ColSpec("float", label) for label in spec["classes"]]),
     )
-    used = ("mlflow", "keras", trained.record["params"]["train"]["backend"], "numpy", "pandas")
+    nets = trained.members or [trained]
+    backends = sorted({net.record["params"]["train"]["backend"] for net in nets})
+    used = ("mlflow", "keras", *backends, "numpy", "pandas")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # MLflow asks for an input example, and would run the model on it.
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.save_model(
             f"{folder}/model",
             python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"model": str(trained.folder)},
+            artifacts={"model": str(trained.folder)}
+            | {member.record["name"]: str(member.folder) for member in trained.members},
             code_paths=[str(Path(mien.__file__).parent)],
             pip_requirements=[f"{name}=={version(name)}" for name in used],
             signature=signature,

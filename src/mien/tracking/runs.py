@@ -28,9 +28,14 @@ def find(store: Store, tag: str, value: str, *statuses: str) -> Run | None:
     return next((run for run in found if run.info.status in statuses), None)
 
 
-def title(stage: str, arch: str) -> str:
-    """Return the name of a model's run in the list of runs, such as `train: compact`."""
-    return f"{stage.partition('@')[0]}: {arch}"
+def title(stage: str, kind: str) -> str:
+    """Return the name of a run in the list of runs, such as `tune: compact`.
+
+    Args:
+        stage: DVC stage, such as `tune@compact`, or `pipeline`.
+        kind: architecture, or an ensemble's method.
+    """
+    return f"{stage.partition('@')[0]}: {kind}"
 
 
 def close_dead(store: Store) -> None:
@@ -44,23 +49,28 @@ def close_dead(store: Store) -> None:
             store.client.set_terminated(run.info.run_id, "KILLED")
 
 
-def begin(store: Store, stage: str, inputs: str, title: str, name: str) -> Run:
+def begin(store: Store, title: str, *, stage: str, arch: str, name: str, inputs: str) -> Run:
     """Return the interrupted run with these inputs, running again, or else a new one.
 
     A run that is alive, or runs on another host, is not touched; `close_dead` comes first.
 
     Args:
         store: where the run lies.
-        stage: DVC stage, or `pipeline`.
-        inputs: key of all that the run depends on.
         title: what people read in the list of runs.
+        stage: DVC stage, or `pipeline`.
+        arch: architecture of the model, or of the pipeline's champion.
         name: name of the model, or `pipeline`.
+        inputs: key of all that the run depends on.
     """
     owner = {"mien.host": origin.host(), "mien.process": origin.process()}
     run = find(store, "mien.inputs", inputs, "KILLED", "FAILED")
     if run is None:
-        identity = {"mien.stage": stage, "mien.name": name, "mien.inputs": inputs}
-        tags = {**origin.tags(), **identity, **owner}
+        identity = {"stage": stage, "arch": arch, "name": name, "inputs": inputs}
+        tags = {
+            **origin.tags(),
+            **{f"mien.{tag}": value for tag, value in identity.items()},
+            **owner,
+        }
         return store.client.create_run(store.experiment, run_name=title, tags=tags)
     store.client.update_run(run.info.run_id, status="RUNNING")
     set_tags(store, run, owner)

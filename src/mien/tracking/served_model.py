@@ -6,27 +6,36 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from mien.ensembles import combine
+
 
 class ServedModel(PythonModel):
-    """A model of `mien`: grey faces in, one column of probabilities per class out."""
+    """A model of `mien`: grey faces in, one column of probabilities per class out.
+
+    The artefact `model` is a net's folder, or that of an ensemble, whose members' folders are
+    artefacts of the members' names.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Rebuild the Keras model from its spec and weights."""
+        """Rebuild the Keras models from their specs and weights."""
         # Not above: logging the model runs this file, and needs no Keras.
         from mien import models
 
-        folder = Path(context.artifacts["model"])
-        record = json.loads((folder / "record.json").read_text())
+        folders = {name: Path(path) for name, path in context.artifacts.items()}
+        records = {name: _record(folder) for name, folder in folders.items()}
+        self.classes = records["model"]["spec"]["classes"]
+        self.combination = records["model"].get("combination")
+        nets = self.combination["members"] if self.combination else ["model"]
         if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ:
-            models.use_backend(record["params"]["train"]["backend"])
-        self.classes = record["spec"]["classes"]
-        self.model = models.load(folder)
+            models.use_backend(records[nets[0]]["params"]["train"]["backend"])
+        self.models = {name: models.load(folders[name]) for name in nets}
 
     def predict(
         self,
@@ -41,7 +50,13 @@ class ServedModel(PythonModel):
             model_input: faces, uint8, shape (N, S, S), grey 0 to 255.
             params: unused; MLflow passes it.
         """
-        return pd.DataFrame(self.model.predict(model_input, verbose=0), columns=self.classes)
+        parts = {name: model.predict(model_input, verbose=0) for name, model in self.models.items()}
+        probabilities = combine(self.combination, parts) if self.combination else parts["model"]
+        return pd.DataFrame(probabilities.astype(np.float32), columns=self.classes)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "record.json").read_text())
 
 
 set_model(ServedModel())

@@ -11,12 +11,15 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 
 from mien import tracking
-from mien.tracking import runs
+from mien.tracking import notes, runs
 from mien.tracking.champion import log_model, register
 from mien.tracking.store import Store
+from mien.tracking.trials import log_trials
 
-# What metrics/train.json holds beside the scores.
+# What the metrics of a net hold beside the scores.
 FACTS = ("parameters", "multiply_adds", "epochs")
+# Of a combination, what is short enough for a param.
+COMBINATION = ("method", "members", "temperature", "weights")
 
 
 def log_state(
@@ -24,7 +27,9 @@ def log_state(
 ) -> str:
     """Log what MLflow lacks; return in one line what was done."""
     runs.close_dead(store)
-    members = {model.record["name"]: _model_run(store, model) for model in models}
+    members: dict[str, Run] = {}
+    for model in models:
+        members[model.record["name"]] = _model_run(store, model, members)
     added = _pipeline_run(store, models, members, evaluation)
     champion = members[evaluation["champion"]]
     number = register(
@@ -37,44 +42,50 @@ def log_state(
     return f"{state}; the champion, {evaluation['champion']}, is version {number} of the model mien"
 
 
-def _model_run(store: Store, model: tracking.Trained) -> Run:
-    """Return the model's one finished run, with everything that people look for in it."""
+def _model_run(store: Store, model: tracking.Trained, logged: Mapping[str, Run]) -> Run:
+    """Return the model's one finished run, with everything that people look for in it.
+
+    Args:
+        store: where the run lies.
+        model: the model.
+        logged: finished runs, by their models' names; with those of an ensemble's members.
+    """
     key = tracking.key(model.record)
     run = runs.find(store, "mien.key", key, "FINISHED")
     if run is None:
-        title = runs.title(model.stage, model.record["spec"]["arch"])
-        run = runs.begin(store, model.stage, model.inputs, title, model.record["name"])
-        runs.log_params(store, run, model.record["params"])
+        name, arch = model.record["name"], model.record["spec"]["arch"]
+        title = runs.title(model.stage, _combination(model).get("method", arch))
+        run = runs.begin(store, title, stage=model.stage, arch=arch, name=name, inputs=model.inputs)
         run = runs.finish(store, run, key)
-    _complete(store, run, model)
+    names = [member.record["name"] for member in model.members]
+    _complete(store, run, model, {name: logged[name] for name in names})
     return store.client.get_run(run.info.run_id)
 
 
-def _complete(store: Store, run: Run, model: tracking.Trained) -> None:
-    identifier = run.info.run_id
-    content = tracking.key([model.validation, model.test, _digests(model)])
+def _complete(store: Store, run: Run, model: tracking.Trained, members: Mapping[str, Run]) -> None:
+    identifier, record = run.info.run_id, model.record
+    linked = {f"mien.member.{name}": member.info.run_id for name, member in members.items()}
+    content = tracking.key(
+        [model.validation, model.test, _digests(model), list(model.trials), linked]
+    )
     if run.data.tags.get("mien.content") == content:
         return
-    spec = model.record["spec"]
-    facts = {name: model.validation[name] for name in FACTS}
-    facts |= {
-        f"pretrained_{key}": value for key, value in model.record.get("pretrained", {}).items()
-    }
-    runs.log_params(store, run, {**facts, "arch": spec["arch"], "classes": spec["classes"]})
+    runs.log_params(store, run, {**record["params"], **_facts(model)})
     known = runs.logged_epochs(store, run)
     runs.log_epochs(store, run, [row for row in model.history if int(row["epoch"]) not in known])
     runs.log_scores(store, run, _scores(model))
-    store.client.log_inputs(identifier, _data(model.record["data"]))
-    store.client.log_dict(identifier, dict(model.record), "record.json")
+    store.client.log_inputs(identifier, _data(record["data"]))
+    store.client.log_dict(identifier, dict(record), "record.json")
     store.client.log_dict(identifier, dict(model.validation), "metrics/validation.json")
     store.client.log_dict(identifier, dict(model.test), "metrics/test.json")
     for folder in model.reports:
         store.client.log_artifacts(identifier, str(folder), folder.as_posix())
+    log_trials(store, run, model)
     model_id = run.data.tags.get("mien.model") or log_model(store, run, model)
-    tags = {f"mien.{path}": md5 for path, md5 in model.record["data"].items()}
-    note = {"mlflow.note.content": _about(model, model_id)}
+    tags = {f"mien.{path}": md5 for path, md5 in record["data"].items()} | linked
+    tags["mlflow.note.content"] = notes.about_model(model, model_id, members)
     # Last: a run that was interrupted before here is completed the next time.
-    runs.set_tags(store, run, tags | note | {"mien.model": model_id, "mien.content": content})
+    runs.set_tags(store, run, tags | {"mien.model": model_id, "mien.content": content})
 
 
 def _pipeline_run(
@@ -95,8 +106,9 @@ def _pipeline_run(
     if runs.find(store, "mien.key", key, "FINISHED") is not None:
         return False
     champion = next(model for model in models if model.record["name"] == evaluation["champion"])
-    title = runs.title("pipeline", champion.record["spec"]["arch"])
-    run = runs.begin(store, "pipeline", key, title, "pipeline")
+    arch = champion.record["spec"]["arch"]
+    title = runs.title("pipeline", arch)
+    run = runs.begin(store, title, stage="pipeline", arch=arch, name="pipeline", inputs=key)
     runs.log_scores(store, run, _scores(champion))
     named = {
         name: {"key": member.data.tags["mien.key"], "run_id": member.info.run_id}
@@ -105,14 +117,34 @@ def _pipeline_run(
     store.client.log_dict(run.info.run_id, named, "members.json")
     store.client.log_dict(run.info.run_id, dict(evaluation), "metrics/evaluate.json")
     tags = {f"mien.member.{name}": member["run_id"] for name, member in named.items()}
-    note = {"mlflow.note.content": _table(store, models, members, evaluation["champion"])}
+    note = {"mlflow.note.content": notes.about_pipeline(models, members, evaluation)}
     runs.set_tags(store, run, tags | note | {"mien.champion": evaluation["champion"]})
     runs.finish(store, run, key)
     return True
 
 
+def _combination(model: tracking.Trained) -> Mapping[str, Any]:
+    """Return how an ensemble combines its members; nothing of a single net."""
+    return model.record.get("combination", {})
+
+
+def _facts(model: tracking.Trained) -> dict[str, Any]:
+    """Return what a run shows as params beside those of params.yaml."""
+    spec, combination = model.record["spec"], _combination(model)
+    facts = {name: model.validation[name] for name in FACTS if name in model.validation}
+    facts |= {
+        f"pretrained_{name}": value for name, value in model.record.get("pretrained", {}).items()
+    }
+    facts |= {
+        f"combination.{name}": combination[name] for name in COMBINATION if name in combination
+    }
+    return {**facts, "arch": spec["arch"], "classes": spec["classes"]}
+
+
 def _scores(model: tracking.Trained) -> dict[str, float]:
-    validation = {name: part for name, part in model.validation.items() if name not in FACTS}
+    # What they tell of the tuning or of the members is in the description and the artefacts.
+    shown = (*model.test, "folds")
+    validation = {name: part for name, part in model.validation.items() if name in shown}
     return runs.scores("validation", validation) | runs.scores("test", model.test)
 
 
@@ -131,42 +163,3 @@ def _data(digests: Mapping[str, str]) -> list[DatasetInput]:
 def _digests(model: tracking.Trained) -> dict[str, str]:
     files = sorted(file for folder in model.reports for file in folder.rglob("*") if file.is_file())
     return {file.as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def _about(model: tracking.Trained, model_id: str) -> str:
-    """Return the description of a model's run, in Markdown."""
-    spec = model.record["spec"]
-    return (
-        f"**{spec['arch']}**, {model.validation['parameters']:,} parameters, "
-        f"{model.validation['multiply_adds']:,} multiply-adds an image; "
-        f"reads {', '.join(spec['classes'])}.\n\n"
-        f"Macro-F1 {_interval(model.validation, 'macro_f1')} on validation, "
-        f"{_interval(model.test, 'macro_f1')} on test.\n\n"
-        f'Load it: `mlflow.pyfunc.load_model("models:/{model_id}")`'
-    )
-
-
-def _table(
-    store: Store, models: Sequence[tracking.Trained], members: Mapping[str, Run], champion: str
-) -> str:
-    """Return the description of a pipeline's run, in Markdown: a row for each model."""
-    rows = [
-        "| model | architecture | macro-F1 on validation | macro-F1 on test | accuracy on test |",
-        "|---|---|---|---|---|",
-    ]
-    for model in models:
-        name = model.record["name"]
-        link = f"#/experiments/{store.experiment}/runs/{members[name].info.run_id}"
-        cells = [
-            f"[{name}]({link})" + (" (champion)" if name == champion else ""),
-            model.record["spec"]["arch"],
-            _interval(model.validation, "macro_f1"),
-            _interval(model.test, "macro_f1"),
-            _interval(model.test, "accuracy"),
-        ]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n\nIn brackets: 95 % bootstrap intervals."
-
-
-def _interval(score: Mapping[str, Any], name: str) -> str:
-    return f"{score[name]:.3f} ({score[f'{name}_low']:.3f} to {score[f'{name}_high']:.3f})"

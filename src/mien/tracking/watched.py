@@ -66,9 +66,14 @@ class WatchedRun:
             _say(f"this training is there already, as run {finished.info.run_id}; not logged again")
         else:
             # A second attempt keeps the run that the first one began.
-            title = runs.title(self._stage, self._params["model"]["arch"])
+            arch = self._params["model"]["arch"]
             self._run = self._run or runs.begin(
-                self._store, self._stage, self._inputs, title, self._name
+                self._store,
+                runs.title(self._stage, arch),
+                stage=self._stage,
+                arch=arch,
+                name=self._name,
+                inputs=self._inputs,
             )
             runs.log_params(self._store, self._run, self._params)
             self._epochs = runs.logged_epochs(self._store, self._run)

@@ -1,0 +1,110 @@
+"""What the pages of the runs say, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow.entities import Run
+
+from mien import tracking
+
+
+def about_model(model: tracking.Trained, model_id: str, members: Mapping[str, Run]) -> str:
+    """Return the description of a model's run.
+
+    Args:
+        model: the model.
+        model_id: its id in MLflow, by which it is loaded.
+        members: runs of the models that an ensemble combines, by their names.
+    """
+    parts = [_combined(model, members) if members else _net(model)]
+    if tuning := model.validation.get("tuning"):
+        parts.append(_tuned(tuning))
+    parts += [
+        f"Macro-F1 {_interval(model.validation, 'macro_f1')} on validation, "
+        f"{_interval(model.test, 'macro_f1')} on test.",
+        f'Load it: `mlflow.pyfunc.load_model("models:/{model_id}")`',
+    ]
+    return "\n\n".join(parts)
+
+
+def _net(model: tracking.Trained) -> str:
+    spec = model.record["spec"]
+    return (
+        f"**{spec['arch']}**, {model.validation['parameters']:,} parameters, "
+        f"{model.validation['multiply_adds']:,} multiply-adds an image; "
+        f"reads {', '.join(spec['classes'])}."
+    )
+
+
+def _tuned(tuning: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{tuning[state]} {state}" for state in ("complete", "pruned", "failed"))
+    text = f"{tuning['trials']} trials ({counts})"
+    # None if no trial was complete.
+    if tuning["best_trial"] is not None:
+        value = f"{tuning['metric']} {tuning['best_value']:.3f}"
+        text += f"; the best is trial {tuning['best_trial']} with {value}"
+    text += f". Chosen: the {tuning['chosen']}."
+    if tuning.get("difference"):
+        gain = _difference(tuning["difference"])
+        text += f" Trained in full, the best minus the start in macro-F1 on validation: {gain}."
+    return text
+
+
+def _combined(model: tracking.Trained, members: Mapping[str, Run]) -> str:
+    links = ", ".join(_link(name, run) for name, run in members.items())
+    return (
+        f"**{model.record['combination']['method']}** of {links}; reads "
+        f"{', '.join(model.record['spec']['classes'])}. Cross-fitted on validation; macro-F1 there "
+        f"minus that of the best member, {model.validation['best_member']}: "
+        f"{_difference(model.validation['difference'])}."
+    )
+
+
+def about_pipeline(
+    models: Sequence[tracking.Trained], members: Mapping[str, Run], evaluation: Mapping[str, Any]
+) -> str:
+    """Return the description of a pipeline's run: a row for each model.
+
+    Args:
+        models: the models of the pipeline.
+        members: their runs, by the models' names.
+        evaluation: content of metrics/evaluate.json.
+    """
+    columns = (
+        *("model", "architecture", "macro-F1 on validation", "macro-F1 on test"),
+        *("accuracy on test", "macro-F1 minus champion's", "McNemar p"),
+    )
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for model in models:
+        name = model.record["name"]
+        paired = evaluation.get("compared", {}).get(name)
+        cells = [
+            _link(name, members[name]) + (" (champion)" if name == evaluation["champion"] else ""),
+            model.record["spec"]["arch"],
+            _interval(model.validation, "macro_f1"),
+            _interval(model.test, "macro_f1"),
+            _interval(model.test, "accuracy"),
+            _difference(paired) if paired else "",
+            f"{paired['mcnemar_p']:.2g}" if paired else "",
+        ]
+        rows.append("".join(f"| {cell} " if cell else "| " for cell in cells) + "|")
+    return (
+        "\n".join(rows) + "\n\nIn brackets: 95 % bootstrap intervals. The champion is chosen on "
+        "validation; the last two columns compare with it on the same images of test."
+    )
+
+
+def _link(name: str, run: Run) -> str:
+    return f"[{name}](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
+
+
+def _interval(score: Mapping[str, Any], name: str) -> str:
+    return f"{score[name]:.3f} ({score[f'{name}_low']:.3f} to {score[f'{name}_high']:.3f})"
+
+
+def _difference(paired: Mapping[str, Any]) -> str:
+    """Return the difference in macro-F1, of what metrics.paired returned."""
+    name = "macro_f1_difference"
+    return f"{paired[name]:+.3f} ({paired[f'{name}_low']:+.3f} to {paired[f'{name}_high']:+.3f})"

@@ -1,0 +1,75 @@
+"""A study's trials: each a child run of the run of the model that was tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlflow.entities import Metric, Param, Run
+
+from mien import tracking
+from mien.tracking.store import Store
+
+# What trials.csv says beside the searched params.
+FACTS = ("trial", "state", "value", "epochs", "reason")
+# What one search of MLflow returns at most.
+MOST = 50_000
+
+
+def log_trials(store: Store, parent: Run, model: tracking.Trained) -> None:
+    """Log the trials that the parent's run lacks, and what an interruption left out of one.
+
+    A trial is known by its whole row. It costs three requests, as MLflow takes the metrics and
+    params of one run at a time.
+
+    Args:
+        store: where the runs lie.
+        parent: run of the tuned model.
+        model: the tuned model, with its `trials`.
+    """
+    if not model.trials:
+        return
+    children = store.client.search_runs(
+        [store.experiment],
+        f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'",
+        max_results=MOST,
+    )
+    known = {run.data.tags.get("mien.trial"): run for run in children}
+    # No time of a trial is kept. At the experiment's begin they stand behind all other runs in
+    # the list, which shows the newest first and a hundred of them.
+    begin = store.client.get_experiment(store.experiment).creation_time or 0
+    for row in model.trials:
+        time = begin + int(row["trial"])
+        run = known.get(tracking.key(row)) or _create(store, parent, model, row, time)
+        if run.info.status == "RUNNING":
+            _complete(store, run, model, row)
+
+
+def _create(
+    store: Store, parent: Run, model: tracking.Trained, row: Mapping[str, str], time: int
+) -> Run:
+    tags = {
+        "mlflow.parentRunId": parent.info.run_id,
+        # A stage of their own keeps trials out of what people search for by stage.
+        "mien.stage": "trial",
+        "mien.arch": model.record["spec"]["arch"],
+        "mien.trial": tracking.key(row),
+        "mien.state": row["state"],
+    }
+    if row["reason"]:
+        tags["mien.reason"] = row["reason"]
+    return store.client.create_run(store.experiment, time, tags, f"trial {row['trial']}")
+
+
+def _complete(store: Store, run: Run, model: tracking.Trained, row: Mapping[str, str]) -> None:
+    """Log and end the trial; to do so again, after an interruption, adds nothing twice."""
+    identifier, time = run.info.run_id, run.info.start_time
+    name = f"validation_{model.validation['tuning']['metric']}"
+    # An architecture's own value is empty.
+    searched = {key: value for key, value in row.items() if key not in FACTS and value}
+    store.client.log_batch(
+        identifier,
+        metrics=[Metric(name, float(row["value"]), time, 0)] if row["value"] else [],
+        params=[Param(key, value) for key, value in {**searched, "epochs": row["epochs"]}.items()],
+    )
+    status = "FAILED" if row["state"] == "failed" else "FINISHED"
+    store.client.set_terminated(identifier, status, time)
