@@ -2,26 +2,29 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from entry import MODELS, ROOT, inputs, run, write_json
+from entry import ROOT, inputs, places, run, write_json
 from mien import tracking
 from mien.params import Params
 
 
 def main(params: Params) -> None:
-    """Log every model and the pipeline; write the sorted keys of their runs."""
+    """Log every model, the ensemble and the pipeline; write the sorted keys of their runs."""
     evaluation = json.loads(Path("metrics/evaluate.json").read_text())
-    models = [trained(name, place, evaluation) for name, place in MODELS.items()]
-    keys = tracking.track(models, evaluation, ROOT)
+    models = {name: made(name, place, evaluation) for name, place in places(params).items()}
+    ensemble = made("ensemble", "ensemble", evaluation)
+    used = [models[name] for name in ensemble.record["combination"]["members"]]
+    state = [*models.values(), replace(ensemble, members=used)]
+    keys = tracking.track(state, evaluation, ROOT)
     write_json(Path("mlflow.tracked.json"), keys)
 
 
-def trained(name: str, place: str, evaluation: dict) -> tracking.Trained:
-    """Return the model `name` with all that its run shows."""
-    folder, stage = Path("models", place), place.replace("/", "@")
-    with Path("reports", place, "history.csv").open(newline="") as file:
-        history = list(csv.DictReader(file))
+def made(name: str, place: str, evaluation: dict) -> tracking.Trained:
+    """Return what the stage of `place` made, the model `name`, with all that its run shows."""
+    folder, reports = Path("models", place), Path("reports", place)
+    stage = place.replace("/", "@")
     return tracking.Trained(
         stage=stage,
         inputs=tracking.key(inputs(stage)),
@@ -29,9 +32,18 @@ def trained(name: str, place: str, evaluation: dict) -> tracking.Trained:
         record=json.loads((folder / "record.json").read_text()),
         validation=json.loads(Path("metrics", f"{place}.json").read_text()),
         test=evaluation["models"][name],
-        history=history,
-        reports=[Path("reports", place), Path("reports/evaluate", name)],
+        history=rows(reports / "history.csv"),
+        reports=[reports, Path("reports/evaluate", name)],
+        trials=rows(reports / "trials.csv"),
     )
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, none if the stage writes no such file."""
+    if not table.is_file():
+        return []
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":
