@@ -1,0 +1,188 @@
+"""Runs the pipeline on real data beside the workspace, and keeps its numbers in reports/results.
+
+`python scripts/results.py NAME SOURCE` takes the params in reports/results/NAME/settings.yaml.
+Run again after a kill, it goes on from there. SOURCE's path stays out of what it writes.
+"""
+
+import argparse
+import csv
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dvc.utils.serialize import load_yaml, parse_yaml
+
+RESULTS = Path("reports/results")
+# None of these charts shows a face: pictures of faces lie outside Git.
+CHARTS = ("evaluate/*.png", "evaluate/*/confusion.png", "ensemble/*.png", "tune/*/*.png")
+SCORES = ("accuracy", "macro_f1", "roc_auc")
+BOUNDS = ("", "_low", "_high")
+
+
+def main() -> None:
+    """Run the experiment, write its results, remove it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="folder of settings.yaml in reports/results")
+    parser.add_argument("source", help="zip, tar, CSV or folder of faces")
+    parser.add_argument("--keep", action="store_true", help="leave the experiment to `dvc exp`")
+    given = parser.parse_args()
+    folder, source = RESULTS / given.name, Path(given.source).resolve()
+    settings = folder / "settings.yaml"
+    if not given.name or not settings.is_file():
+        sys.exit(f"results: expected params in {settings}, such as `train.epochs: 30`; write it")
+    if not given.source or not source.exists():
+        sys.exit(f"results: SOURCE must be a file or folder of faces, got {given.source!r}")
+    if changed := git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}"):
+        sys.exit(f"results: commit your changes first, as results name their commit:\n{changed}")
+    experiment = f"results-{given.name}"
+    Path(".mien").mkdir(exist_ok=True)
+    with Path(".mien", f"{experiment}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"results: {given.name} is running already; wait for it, or stop it first")
+        forget(experiment)
+        params = load_yaml(settings) | {"data.source": str(source)}
+        # DVC holds the lock, too: it may outlive a kill of this process.
+        run(experiment, params, lock.fileno())
+        commit = git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{experiment}")
+        write(commit, folder, source)
+        if not given.keep:
+            forget(experiment)
+
+
+def run(experiment: str, params: dict[str, Any], lock: int) -> None:
+    """Run the pipeline with these params in a temporary folder, as `experiment`."""
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", experiment]
+    for override in overrides(params):
+        command += ["--set-param", override]
+    if subprocess.run(command, pass_fds=[lock], check=False).returncode:
+        sys.exit("results: the pipeline ended early; run the same command again to go on")
+
+
+def overrides(params: dict[str, Any], section: str = "") -> Iterator[str]:
+    """Yield KEY=VALUE as DVC takes it for all params, in sections or with dotted names."""
+    for key, value in params.items():
+        if isinstance(value, dict):
+            yield from overrides(value, f"{section}{key}.")
+        else:
+            yield f"{section}{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+def forget(experiment: str) -> None:
+    """Remove the experiment, and what a kill left of its temporary folders."""
+    if git("for-each-ref", f"refs/exps/*/*/{experiment}"):
+        subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", "-q", experiment], check=True)
+    for file in list(Path(".dvc/tmp/exps").rglob("*.run")):
+        info = json.loads(file.read_text())
+        if info["name"] == experiment:
+            shutil.rmtree(info["root_dir"], ignore_errors=True)
+            shutil.rmtree(file.parent)
+
+
+def write(commit: str, folder: Path, source: Path) -> None:
+    """Write tables, charts and provenance of the experiment's `commit` into `folder`."""
+    metrics = {
+        path: json.loads(git("show", f"{commit}:{path}"))
+        for path in git("ls-tree", "-r", "--name-only", commit, "metrics").splitlines()
+        if path.endswith(".json")
+    }
+    with (folder / "results.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = list(table(metrics))
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for name in ("ensemble", "audit"):
+        write_json(folder / f"{name}.json", metrics[f"metrics/{name}.json"])
+    write_json(folder / "provenance.json", provenance(commit, source))
+    for part in ("evaluate", "ensemble", "tune"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    for path in map(Path, git("ls-tree", "-r", "--name-only", commit, "reports").splitlines()):
+        chart = path.relative_to("reports")
+        if any(chart.match(pattern) for pattern in CHARTS):
+            (folder / chart).parent.mkdir(parents=True, exist_ok=True)
+            (folder / chart).write_bytes(shown(commit, path))
+
+
+def table(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each model, the best on validation first."""
+    evaluation, ensemble = metrics["metrics/evaluate.json"], metrics["metrics/ensemble.json"]
+    validation = {name: metrics[f"metrics/{place(name)}.json"] for name in evaluation["models"]}
+    cost = ("parameters", "multiply_adds")
+    for key in cost:
+        ensemble[key] = sum(validation[member][key] for member in ensemble["members"])
+    for name in sorted(validation, key=lambda name: -validation[name]["macro_f1"]):
+        test = evaluation["models"][name]
+        row = {"model": name, "arch": test["arch"]}
+        for split, score in (("validation", validation[name]), ("test", test)):
+            row |= {
+                f"{split}_{key}{bound}": score[key + bound] for key in SCORES for bound in BOUNDS
+            }
+            row[f"{split}_n"] = score["n"]
+        row |= {key: validation[name][key] for key in cost}
+        yield row | {"mcnemar_p": evaluation["compared"].get(name, {}).get("mcnemar_p")}
+
+
+def place(name: str) -> str:
+    """Return where a model's files lie under metrics/."""
+    return f"tune/{name.removeprefix('tune_')}" if name.startswith("tune_") else name
+
+
+def provenance(commit: str, source: Path) -> dict[str, Any]:
+    """Return what the results came from, without paths and the name of the machine."""
+    params = parse_yaml(git("show", f"{commit}:params.yaml"), "params.yaml")
+    del params["data"]["source"]
+    lock = parse_yaml(git("show", f"{commit}:dvc.lock"), "dvc.lock")
+    (data,) = [dep for dep in lock["stages"]["ingest"]["deps"] if dep["path"] == str(source)]
+    hashes = {"md5": data["md5"], "bytes": data["size"]}
+    if source.is_file():
+        with source.open("rb") as file:
+            hashes["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": git("rev-parse", f"{commit}^"),
+        "source": hashes,
+        "params": params,
+        "machine": {"processor": processor(), "cores": os.cpu_count()},
+        "python": platform.python_version(),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, or where the system does not tell it, its kind."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` as sorted, readable JSON."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def git(*command: str) -> str:
+    """Return what Git prints, without the last line's end."""
+    done = subprocess.run(["git", *command], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.rstrip("\n")
+
+
+def shown(commit: str, path: Path) -> bytes:
+    """Return the bytes of the file in the commit."""
+    return subprocess.run(
+        ["git", "show", f"{commit}:{path}"], check=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+if __name__ == "__main__":
+    main()
