@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format ui lock clean help
+.PHONY: all test lint format ui dashboard results lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -39,6 +39,12 @@ format: $(INSTALLED)  ## Put the code into the one style
 ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 (PORT=… for another)
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
 
+dashboard: $(INSTALLED)  ## Open the tuning studies on http://127.0.0.1:8080 (PORT=… for another)
+	@python scripts/dashboard.py $(or $(PORT),8080)
+
+results: $(INSTALLED)  ## Run on real data, keep the numbers in reports/results (NAME=… SOURCE=…; KEEP=1 keeps the experiment)
+	@python scripts/results.py '$(NAME)' '$(SOURCE)' $(if $(KEEP),--keep)
+
 lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
@@ -51,4 +57,4 @@ clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache 
 	find src stages tests -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

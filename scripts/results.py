@@ -65,7 +65,13 @@ def run(experiment: str, params: dict[str, Any], lock: int) -> None:
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", experiment]
     for override in overrides(params):
         command += ["--set-param", override]
-    if subprocess.run(command, pass_fds=[lock], check=False).returncode:
+    with subprocess.Popen(command, pass_fds=[lock]) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # DVC was interrupted, too, and tidies up.
+            code = process.wait()
+    if code:
         sys.exit("results: the pipeline ended early; run the same command again to go on")
 
 

@@ -1,0 +1,115 @@
+"""scripts/dashboard.py on real journals: what it shows, and that it changes none."""
+
+import io
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from wsgiref.util import setup_testing_defaults
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts/dashboard.py"
+Copies = runpy.run_path(str(SCRIPT))["Copies"]
+
+
+def study(folder: Path, name: str) -> optuna.Study:
+    """Return the study whose journal is where the pipeline keeps it."""
+    (folder / name).mkdir(exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / name / "journal.log")))
+    return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+
+
+def finish(study: optuna.Study, count: int) -> None:
+    for _ in range(count):
+        trial = study.ask()
+        study.tell(trial, trial.suggest_float("train.learning_rate", 0.1, 1))
+
+
+def asked(app, path: str, method: str = "GET") -> dict:
+    """Return what the app answers, which must be a success."""
+    environ: dict = {"PATH_INFO": path, "REQUEST_METHOD": method, "wsgi.input": io.BytesIO(b"{}")}
+    environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "2"}
+    setup_testing_defaults(environ)
+    seen = []
+    body = b"".join(app(environ, lambda status, headers, *_: seen.append(status)))
+    assert seen[0].startswith("20"), (seen, body)
+    return json.loads(body) if body else {}
+
+
+def names(app) -> list[str]:
+    return [each["study_name"] for each in asked(app, "/api/studies")["study_summaries"]]
+
+
+def states(app, number: int) -> list[str]:
+    return [trial["state"] for trial in asked(app, f"/api/studies/{number}")["trials"]]
+
+
+def test_several_studies_are_shown_while_one_of_them_runs(tmp_path):
+    finish(study(tmp_path, "compact-1"), 2)
+    running = study(tmp_path, "resnet-2")
+    app = Copies(tmp_path)
+    assert names(app) == ["compact-1", "resnet-2"]
+    assert states(app, 1) == []
+    running.ask()
+    assert states(app, 1) == ["Running"]
+    # A study that begins later does not push the others to another address.
+    finish(study(tmp_path, "alone-3"), 1)
+    assert names(app) == ["compact-1", "resnet-2", "alone-3"]
+
+
+def test_a_journal_that_a_kill_cut_back_is_shown_as_it_goes_on(tmp_path):
+    first = study(tmp_path, "compact-1")
+    finish(first, 1)
+    journal = tmp_path / "compact-1/journal.log"
+    kept = journal.stat().st_size
+    first.ask().report(0.5, 1)
+    app = Copies(tmp_path)
+    assert states(app, 0) == ["Complete", "Running"]
+    os.truncate(journal, kept)
+    finish(study(tmp_path, "compact-1"), 3)
+    assert states(app, 0) == ["Complete"] * 4
+
+
+def test_what_is_clicked_leaves_the_journal_alone(tmp_path):
+    finish(study(tmp_path, "compact-1"), 2)
+    journal = tmp_path / "compact-1/journal.log"
+    before = journal.read_bytes()
+    app = Copies(tmp_path)
+    assert names(app) == ["compact-1"]
+    asked(app, "/api/studies/0", "DELETE")
+    assert names(app) == []
+    assert journal.read_bytes() == before
+    assert [path.name for path in journal.parent.iterdir()] == ["journal.log"]
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("", "no study in .mien/tune yet; begin one with `dvc repro`"),
+        ("postgresql://me:hidden@127.0.0.1:9/studies", "tune.storage: "),
+    ],
+)
+def test_nothing_to_show_is_one_line(tmp_path, storage, said):
+    params = (ROOT / "params.yaml").read_text()
+    assert "\n  storage:\n" in params
+    (tmp_path / "params.yaml").write_text(
+        params.replace("\n  storage:\n", f"\n  storage: {storage}\n")
+    )
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"dashboard: {said}")
+    assert len(done.stderr.splitlines()) == 1
+    assert "hidden" not in done.stderr
