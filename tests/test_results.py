@@ -79,7 +79,13 @@ def written() -> dict[str, str]:
 def run(folder: Path, *command: str, code: int = 0) -> str:
     """Return what the command prints; it must end with this code."""
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -170,12 +176,14 @@ def test_a_killed_run_goes_on_and_leaves_only_its_results(project, source):
         start_new_session=True,
     )
     ran = project / ".mien/ran"
-    while not (ran.exists() and "evaluate" in ran.read_text()):
-        assert process.poll() is None, "the pipeline ended before it could be killed"
-        time.sleep(0.05)
-    assert "is running already" in results(project, "real", str(source), code=1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        while not (ran.exists() and "evaluate" in ran.read_text()):
+            assert process.poll() is None, "the pipeline ended before it could be killed"
+            time.sleep(0.05)
+        assert "is running already" in results(project, "real", str(source), code=1)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert len(temporary(project)) == 1
     (project / ".mien/wait").unlink()
 
