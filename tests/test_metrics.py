@@ -338,6 +338,119 @@ def test_same_seed_gives_the_same_intervals_and_another_seed_others():
     assert all(first[f"{name}_low"] != other[f"{name}_low"] for name in ("macro_f1", "roc_auc"))
 
 
+# Two models on the same images
+
+
+def made_pair(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Return labels and two models' probabilities, the first model the better one."""
+    labels, a = made_predictions(count, classes, seed)
+    rng = np.random.default_rng((seed, 1))
+    b = a * np.exp(rng.normal(size=a.shape))
+    return labels, a, b / b.sum(axis=1, keepdims=True)
+
+
+def test_differences_are_those_of_the_two_scores():
+    labels, a, b = made_pair(300, 4)
+    found, one, other = metrics.paired(labels, a, b, 1), scored(labels, a), scored(labels, b)
+    for name in ("accuracy", "macro_f1"):
+        assert found[f"{name}_difference"] == pytest.approx(one[name] - other[name], abs=2e-6)
+        assert found[f"{name}_difference"] > 0
+    right = [part.argmax(axis=1) == labels for part in (a, b)]
+    assert found["only_a"] == sum(x and not y for x, y in zip(*right, strict=True))
+    assert found["only_b"] == sum(y and not x for x, y in zip(*right, strict=True))
+
+
+def test_paired_intervals_are_those_of_a_loop_of_scikit_learn():
+    labels, a, b = made_pair(80, 3)
+    drawn = np.concatenate(list(metrics._resamples(80, 5)), axis=1).astype(int)[:, :200]
+    differences = []
+    for column in drawn.T:
+        rows = np.repeat(np.arange(80), column)
+        scores = [
+            (
+                reference.accuracy_score(labels[rows], part[rows].argmax(axis=1)),
+                reference.f1_score(
+                    labels[rows],
+                    part[rows].argmax(axis=1),
+                    labels=range(3),
+                    average="macro",
+                    zero_division=0,
+                ),
+            )
+            for part in (a, b)
+        ]
+        differences.append(np.subtract(*scores))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "_resamples", lambda *_: iter([drawn * 1.0]))
+        found = metrics.paired(labels, a, b, 5)
+    ends = np.percentile(differences, [2.5, 97.5], axis=0)
+    for column, name in enumerate(("accuracy", "macro_f1")):
+        both = [found[f"{name}_difference_{end}"] for end in ("low", "high")]
+        assert both == pytest.approx(ends[:, column].tolist(), abs=1e-6)
+
+
+def test_swapping_the_models_swaps_the_signs():
+    labels, a, b = made_pair(200, 4)
+    there, back = metrics.paired(labels, a, b, 1), metrics.paired(labels, b, a, 1)
+    assert (there["only_a"], there["only_b"]) == (back["only_b"], back["only_a"])
+    assert there["mcnemar_p"] == back["mcnemar_p"]
+    for name in ("accuracy_difference", "macro_f1_difference"):
+        assert there[name] == -back[name]
+        assert there[f"{name}_low"] == pytest.approx(-back[f"{name}_high"], abs=2e-6)
+        assert there[f"{name}_high"] == pytest.approx(-back[f"{name}_low"], abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "chance"),
+    # Two-sided: twice the tail of fair coins, (1 + 8) / 2**8; one against one is certain.
+    [
+        (0, 0, 1),
+        (1, 1, 1),
+        (7, 1, 2 * (1 + 8) / 2**8),
+        (1, 7, 2 * (1 + 8) / 2**8),
+        (5, 0, 2 / 2**5),
+    ],
+)
+def test_mcnemar_counts_fair_coins(only_a, only_b, chance):
+    right, wrong = [0.9, 0.1], [0.2, 0.8]
+    a = [right] * only_a + [wrong] * only_b + [right, wrong]
+    b = [wrong] * only_a + [right] * only_b + [right, wrong]
+    found = metrics.paired(np.zeros(len(a), int), np.array(a), np.array(b), 1)
+    assert (found["only_a"], found["only_b"]) == (only_a, only_b)
+    assert found["mcnemar_p"] == pytest.approx(chance, abs=1e-6)
+
+
+def test_a_model_does_not_differ_from_itself():
+    labels, a, _ = made_pair(100, 4)
+    values = metrics.paired(labels, a, a, 1)
+    assert values.pop("mcnemar_p") == 1
+    assert set(values.values()) == {0}
+
+
+def test_no_difference_is_no_negative_zero():
+    # Errors that only a class's name tells apart: the sums differ in their last bit alone.
+    labels = np.repeat(np.arange(3), 3)
+    a, b = np.eye(3)[labels], np.eye(3)[labels]
+    a[3], b[6] = np.eye(3)[2], np.eye(3)[0]
+    values = [metrics.paired(labels, *pair, 1)["macro_f1_difference"] for pair in ((a, b), (b, a))]
+    assert json.dumps(values) == "[0.0, 0.0]"
+
+
+def test_pairing_narrows_the_interval_of_alike_models():
+    labels, a, b = made_pair(500, 4)
+    b = 0.9 * a + 0.1 * b
+    found = metrics.paired(labels, a, b, 1)
+    width = found["accuracy_difference_high"] - found["accuracy_difference_low"]
+    alone = scored(labels, a)
+    assert width < 0.5 * (alone["accuracy_high"] - alone["accuracy_low"])
+
+
+def test_models_of_different_shape_are_no_pair():
+    labels, a, b = made_pair(50, 4)
+    with pytest.raises(ValueError, match=r"one row per label.*got shape \(49, 4\)"):
+        metrics.paired(labels, a, b[:-1], 1)
+
+
 # Faults
 
 
