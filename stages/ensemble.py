@@ -1,0 +1,240 @@
+"""ensemble: what the models say together, fitted on validation and scored out of fold."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from entry import STAGE, inputs, places, run, write_json
+from mien import ensembles, faces, metrics
+from mien.errors import MienError, ParamError
+from mien.params import Params
+from mien.plots import ensembles as charts
+from mien.plots import save
+
+VALIDATION = Path("data/faces/validation")
+MODEL, REPORTS = Path("models/ensemble"), Path("reports/ensemble")
+SCORES = ("accuracy", "macro_f1", "roc_auc")
+MEMBERS = [
+    "name",
+    "arch",
+    "macro_f1",
+    "macro_f1_low",
+    "macro_f1_high",
+    "accuracy",
+    "weight",
+    "leave_one_out",
+]
+COMPARED = ["macro_f1", "accuracy", "log_loss", "ece"]
+
+
+def main(params: Params) -> None:
+    """Judge every method; write the combination by the one asked for or by the best."""
+    named = places(params)
+    remove_stale(set(named.values()))
+    validation = faces.load(VALIDATION)
+    records, models = {}, {}
+    for name, place in named.items():
+        records[name], models[name] = read(Path("models", place), validation)
+    names, same_as = choose(params.ensemble.members, records)
+    used = {name: models[name] for name in names}
+    labels, groups = validation.labels, validation.index["group"].to_numpy()
+    folds = ensembles.assign_folds(labels, groups, params.seed)
+    crossed, methods = judge(used, validation, folds)
+    method = params.ensemble.method
+    if method == "auto":
+        method = methods["macro_f1"].idxmax()
+    combination = ensembles.fit(method, used, labels, folds)
+    record = {
+        "name": "ensemble",
+        "spec": {
+            "arch": "ensemble",
+            "classes": list(validation.classes),
+            "image_size": validation.images.shape[1],
+        },
+        "combination": combination,
+        "members": {name: records[name]["weights_sha256"] for name in names},
+        "params": params.model_dump(mode="json", include={"ensemble", "seed"}),
+        "data": {str(VALIDATION): inputs()[str(VALIDATION)]},
+    }
+    score = metrics.score(labels, crossed[method], validation.classes, params.seed)
+    content = {
+        **score,
+        "method": combination["method"],
+        "members": names,
+        "same_as": same_as,
+        "temperature": combination["temperature"],
+        "candidates": methods["macro_f1"].to_dict(),
+        "leave_one_out": leave_one_out(method, used, validation, folds, score["macro_f1"]),
+        "disagreement": disagreement(used),
+        **against_models(crossed[method], models, records, validation, params.seed),
+    }
+    write_json(MODEL / "record.json", record)
+    np.save(MODEL / "validation.npy", crossed[method])
+    write_json(Path("metrics/ensemble.json"), content)
+    report(content, methods, combination)
+
+
+def remove_stale(kept: set[str]) -> None:
+    """Remove what models that are no longer in tune.archs left behind, but no `.gitkeep`.
+
+    DVC leaves the outs of a stage that is gone, and later stages depend on the folders.
+    """
+    found = [*Path("models/tune").glob("*/"), *Path("reports/tune").glob("*/")]
+    found += Path("metrics/tune").glob("*.json")
+    stale = sorted(path for path in found if f"tune/{path.stem}" not in kept)
+    for path in stale:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if stale:
+        removed = ", ".join(path.as_posix() for path in stale)
+        print(f"{STAGE}: removed {removed}: no longer in tune.archs", file=sys.stderr)
+
+
+def read(folder: Path, validation: faces.Faces) -> tuple[dict[str, Any], np.ndarray]:
+    """Return a model's record and its probabilities on validation, shape (N, C).
+
+    Raises:
+        MienError: the model was measured on other images or knows other classes.
+    """
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    probabilities = np.load(folder / "validation.npy")
+    known, expected = record["spec"]["classes"], list(validation.classes)
+    if known != expected or len(probabilities) != len(validation):
+        raise MienError(
+            f"{folder} must be measured on the {len(validation)} images of {VALIDATION}, of "
+            f"{', '.join(expected)}, got {len(probabilities)} images of {', '.join(known)}; "
+            "run `dvc repro`"
+        )
+    return record, probabilities
+
+
+def choose(
+    wanted: Sequence[str], records: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the members, and each of those asked for that is the same net as an earlier one.
+
+    Raises:
+        ParamError: a name is no model's.
+    """
+    unknown = [name for name in wanted if name not in records]
+    if unknown:
+        raise ParamError(
+            f"ensemble.members: {unknown[0]} is no model, one of {', '.join(records)}; "
+            "change it, or add its architecture to tune.archs"
+        )
+    first: dict[str, str] = {}
+    same_as = {}
+    for name, record in records.items():
+        if not wanted or name in wanted:
+            earlier = first.setdefault(record["weights_sha256"], name)
+            if earlier != name:
+                same_as[name] = earlier
+    return list(first.values()), same_as
+
+
+def judge(
+    used: Mapping[str, np.ndarray], validation: faces.Faces, folds: np.ndarray
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Return each method's cross-fitted probabilities, and a row of scores for each method."""
+    crossed, rows = {}, {}
+    for method in ensembles.METHODS:
+        part = ensembles.cross_fit(method, used, validation.labels, folds)
+        # Scored as it is written, in single precision.
+        crossed[method] = part.astype(np.float32)
+        score = metrics.measure(validation.labels, crossed[method], validation.classes)
+        rows[method] = [round(float(score[name]), 6) for name in COMPARED]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=COMPARED)
+    return crossed, table.rename_axis("method")
+
+
+def leave_one_out(
+    method: str,
+    used: Mapping[str, np.ndarray],
+    validation: faces.Faces,
+    folds: np.ndarray,
+    macro_f1: float,
+) -> dict[str, float]:
+    """Return the cross-fitted macro-F1 without each member minus `macro_f1`, that with all."""
+    changes = {}
+    names = list(used) if len(used) > 1 else []
+    for name in tqdm(names, "leave one out", delay=2, disable=None, file=sys.stderr):
+        others = {other: part for other, part in used.items() if other != name}
+        crossed = ensembles.cross_fit(method, others, validation.labels, folds)
+        score = metrics.measure(validation.labels, crossed, validation.classes)
+        # Adding 0 makes a zero of -0.0.
+        changes[name] = round(float(score["macro_f1"]) - macro_f1, 6) + 0.0
+    return changes
+
+
+def disagreement(used: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Return for each two members on which share of the images they differ."""
+    predicted = {name: part.argmax(axis=1) for name, part in used.items()}
+    return {
+        name: {
+            other: round(float((own != theirs).mean()), 6)
+            for other, theirs in predicted.items()
+            if other != name
+        }
+        for name, own in predicted.items()
+    }
+
+
+def against_models(
+    crossed: np.ndarray,
+    models: Mapping[str, np.ndarray],
+    records: Mapping[str, Mapping[str, Any]],
+    validation: faces.Faces,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the scores of all models, the best of them and how the ensemble differs from it."""
+    scores = {}
+    for name, part in models.items():
+        score = metrics.score(validation.labels, part, validation.classes, seed)
+        scores[name] = {"arch": records[name]["spec"]["arch"]} | {
+            f"{key}{end}": score[f"{key}{end}"] for key in SCORES for end in ("", "_low", "_high")
+        }
+    best = max(scores, key=lambda name: scores[name]["macro_f1"])
+    return {
+        "member_scores": scores,
+        "best_member": best,
+        "difference": metrics.paired(validation.labels, crossed, models[best], seed),
+    }
+
+
+def report(
+    content: Mapping[str, Any], methods: pd.DataFrame, combination: Mapping[str, Any]
+) -> None:
+    """Write the tables and the charts."""
+    names = content["members"]
+    weights = dict(zip(names, combination.get("weights", ()), strict=False))
+    rows = [
+        {
+            "name": name,
+            **score,
+            "weight": weights.get(name),
+            "leave_one_out": content["leave_one_out"].get(name),
+        }
+        for name, score in content["member_scores"].items()
+    ]
+    members = pd.DataFrame(rows, columns=MEMBERS).astype({"leave_one_out": float})
+    shares = pd.DataFrame(content["disagreement"], names, names)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    members.to_csv(REPORTS / "members.csv", index=False)
+    shares.rename_axis("member").to_csv(REPORTS / "disagreement.csv")
+    methods.to_csv(REPORTS / "methods.csv")
+    save(charts.members_chart(members, content), REPORTS / "members.png")
+    if len(names) > 1:
+        save(charts.disagreement_chart(shares), REPORTS / "disagreement.png")
+
+
+if __name__ == "__main__":
+    run(main)
