@@ -4,73 +4,113 @@ The only stage that reads the test split. The champion is chosen on validation.
 """
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from entry import MODELS, run, write_json
-from mien import faces, metrics, models
+from entry import places, run, write_json
+from mien import ensembles, faces, metrics, models, tta
 from mien.errors import MienError
 from mien.params import Params
 from mien.plots import evaluation, save
+from mien.plots.attention import attention_sheet
+from mien.plots.leaderboard import leaderboard, leaderboard_chart
 from mien.plots.learning import learning_curves
 
+if TYPE_CHECKING:
+    import keras
+
 TEST = Path("data/faces/test")
+ENSEMBLE = Path("models/ensemble")
 REPORTS = Path("reports/evaluate")
 PREDICTIONS = Path("data/predictions")
 PICTURES = Path("data/pictures/evaluate")
-BATCH = 256
+# Faces whose attention is shown.
+ATTENDED = 12
 
 
 def main(params: Params) -> None:
-    """Score all MODELS; write metrics, reports, pictures and test probabilities."""
+    """Score the trained models and their ensemble; write what the stage's outs name."""
     test = faces.load(TEST)
-    scores, validation = {}, {}
-    PREDICTIONS.mkdir(parents=True, exist_ok=True)
-    for name, place in MODELS.items():
+    probabilities, archs, titles = {}, {}, {}
+    for name, place in places(params).items():
         folder = Path("models", place)
-        record = json.loads((folder / "record.json").read_text())
-        _check(folder, record["spec"], test)
-        probabilities = _predict(folder, record, test.images)
-        np.save(PREDICTIONS / f"{name}.npy", probabilities)
-        arch = record["spec"]["arch"]
-        score = metrics.score(test.labels, probabilities, test.classes, params.seed)
-        scores[name] = {"arch": arch, **score}
-        _report(name, f"{name} ({arch})", test, probabilities, score)
+        record = _record(folder, test)
+        archs[name] = record["spec"]["arch"]
+        titles[name] = f"{name} ({archs[name]})"
+        models.use_backend(record["params"]["train"]["backend"])
+        model = models.load(folder)
+        probabilities[name] = tta.predict(model, test.images, params.evaluate.tta, name)
+        _show_attention(name, titles[name], model, test, probabilities[name])
         history = pd.read_csv(Path("reports", place, "history.csv"))
-        curves = learning_curves(history, f"Learning curves, {name} ({arch})")
+        curves = learning_curves(history, f"Learning curves, {titles[name]}")
         save(curves, REPORTS / name / "learning_curves.png")
-        validation[name] = json.loads(Path("metrics", f"{place}.json").read_text())["macro_f1"]
-    champion = max(validation, key=lambda name: validation[name])
-    write_json(Path("metrics/evaluate.json"), {"models": scores, "champion": champion})
-    few = ("arch", "accuracy", "macro_f1", "roc_auc", "ece")
-    summary = {key: scores[champion][key] for key in few}
-    write_json(Path("metrics/summary.json"), {"champion": champion, **summary})
+    combination = _record(ENSEMBLE, test)["combination"]
+    archs["ensemble"], titles["ensemble"] = "ensemble", f"ensemble ({combination['method']})"
+    probabilities["ensemble"] = ensembles.combine(combination, probabilities).astype(np.float32)
+
+    PREDICTIONS.mkdir(parents=True, exist_ok=True)
+    scores = {}
+    for name, predicted in probabilities.items():
+        np.save(PREDICTIONS / f"{name}.npy", predicted)
+        score = metrics.score(test.labels, predicted, test.classes, params.seed)
+        scores[name] = {"arch": archs[name], **score}
+        _report(name, titles[name], test, predicted, score)
+    _compare(scores, probabilities, test, params)
 
 
-def _check(folder: Path, spec: dict[str, Any], test: faces.Faces) -> None:
-    """Raise MienError unless the model of `spec` reads the test faces."""
-    size = test.images.shape[1]
+def _record(folder: Path, test: faces.Faces) -> dict[str, Any]:
+    """Return the record in `folder`; raise MienError unless its model reads the test faces."""
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    spec, size = record["spec"], test.images.shape[1]
     if spec["classes"] != list(test.classes) or spec["image_size"] != size or not len(test):
         raise MienError(
             f"{TEST} must hold faces of {', '.join(spec['classes'])} at {spec['image_size']} "
             f"pixels, as {folder} was trained on, got {len(test)} of {', '.join(test.classes)} at "
             f"{size} pixels; run `dvc repro`"
         )
+    return record
 
 
-def _predict(folder: Path, record: dict[str, Any], images: np.ndarray) -> np.ndarray:
-    """Return the model's probabilities, float32, shape (N, C)."""
-    models.use_backend(record["params"]["train"]["backend"])
-    model = models.load(folder)
-    starts = tqdm(range(0, len(images), BATCH), str(folder), delay=2, disable=None, file=sys.stderr)
-    return np.concatenate(
-        [model.predict_on_batch(images[start : start + BATCH]) for start in starts]
-    )
+def _show_attention(
+    name: str, title: str, model: "keras.Model", test: faces.Faces, probabilities: np.ndarray
+) -> None:
+    """Write what the model attends to in some faces, the classes in turn, if it can tell."""
+    from mien.models import attention
+
+    turn = test.index.groupby("label", observed=True).cumcount().to_numpy()
+    rows = np.lexsort((test.labels, turn))[:ATTENDED]
+    maps = attention.maps(model, test.images[rows])
+    # Squeeze-and-excitation weighs channels, (N, C), not places.
+    placed = {stage: weights for stage, weights in maps.items() if weights.ndim == 3}
+    if placed:
+        sheet = attention_sheet(test.take(rows), probabilities[rows], placed, title)
+        save(sheet, PICTURES / name / "attention.png")
+
+
+def _compare(
+    scores: dict[str, Any], probabilities: dict[str, np.ndarray], test: faces.Faces, params: Params
+) -> None:
+    """Choose the champion on validation; write the metrics and the leaderboard."""
+    together = json.loads(Path("metrics/ensemble.json").read_text())
+    validation = together["member_scores"] | {"ensemble": together}
+    # Of equals the first, so that an ensemble has to be better than its best member.
+    champion = max(scores, key=lambda name: validation[name]["macro_f1"])
+    compared = {
+        name: metrics.paired(test.labels, predicted, probabilities[champion], params.seed)
+        for name, predicted in probabilities.items()
+        if name != champion
+    }
+    result = {"models": scores, "champion": champion, "compared": compared}
+    write_json(Path("metrics/evaluate.json"), result | {"tta": params.evaluate.tta})
+    few = ("arch", "accuracy", "macro_f1", "roc_auc", "ece")
+    summary = {key: scores[champion][key] for key in few}
+    write_json(Path("metrics/summary.json"), {"champion": champion, **summary})
+    table = leaderboard(scores, validation, compared)
+    table.to_csv(REPORTS / "leaderboard.csv", index=False)
+    save(leaderboard_chart(table, champion), REPORTS / "leaderboard.png")
 
 
 def _report(

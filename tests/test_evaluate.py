@@ -16,36 +16,55 @@ from sklearn.metrics import accuracy_score
 from mien import faces, metrics, models, params
 
 ROOT = Path(__file__).resolve().parents[1]
-PLACES = {"train": "train", "tune_simple_cnn": "tune/simple_cnn"}
-FOLDERS = {name: Path("models", place) for name, place in PLACES.items()}
+NAMES = ("train", "tune_simple_cnn", "tune_two_conv")
+PLACES = ("train", "tune/simple_cnn", "tune/two_conv")
+FOLDERS = {name: Path("models", place) for name, place in zip(NAMES, PLACES, strict=True)}
+# The third member has no say.
+COMBINATION = {
+    "method": "weighted",
+    "members": ["train", "tune_simple_cnn"],
+    "weights": [0.75, 0.25],
+    "temperature": 1.0,
+}
+# The ensemble is no better than its best member.
+VALIDATION = {"train": 0.7, "tune_simple_cnn": 0.6, "tune_two_conv": 0.5, "ensemble": 0.7}
+
+
+def settings(**evaluate: str) -> params.Params:
+    """Return the project's params with two architectures tuned, and changes of `evaluate`."""
+    given = params.load()
+    tune = given.tune.model_copy(update={"archs": ("simple_cnn", "two_conv")})
+    changed = given.evaluate.model_copy(update=evaluate)
+    return given.model_copy(update={"tune": tune, "evaluate": changed})
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    """Return the stage's module, run once in a folder with a test split and two models."""
+    """Return the stage's module, run once in a folder with a test split and three models."""
     models.use_backend("tensorflow")
     folder = tmp_path_factory.mktemp("evaluate")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(ROOT / "stages")
         module = importlib.import_module("evaluate")
-        patch.setattr(module, "MODELS", PLACES)
         shutil.copy(ROOT / "params.yaml", folder)
         faces.save(made_faces(48), Path("data/faces/test"))
-        for seed, path in enumerate(FOLDERS.values()):
-            save_model(path, seed)
-        for place in PLACES.values():
+        for seed, (place, path) in enumerate(zip(PLACES, FOLDERS.values(), strict=True)):
+            # Only the first has attention with places to look at.
+            save_model(path, seed, attention="none" if seed else "cbam")
             write_history(place)
-        module.main(params.load())
+        save_ensemble()
+        set_validation(**VALIDATION)
+        module.main(settings())
         yield module
 
 
-def save_model(folder: Path, seed: int, validation: float = 0.5) -> None:
-    """Write an untrained model, its record and its validation macro-F1."""
+def save_model(folder: Path, seed: int, attention: str) -> None:
+    """Write an untrained model and its record."""
     spec = {
         "arch": "simple_cnn",
         "width": 0.1,
-        "dropout": None,
+        "attention": attention,
         "classes": list(CLASSES),
         "image_size": 48,
     }
@@ -57,7 +76,25 @@ def save_model(folder: Path, seed: int, validation: float = 0.5) -> None:
     model.save_weights(folder / "model.weights.h5")
     record = {"name": "train", "spec": spec, "params": {"train": {"backend": "tensorflow"}}}
     (folder / "record.json").write_text(json.dumps(record))
-    set_validation(folder, validation)
+
+
+def save_ensemble() -> None:
+    folder = Path("models/ensemble")
+    folder.mkdir(parents=True)
+    spec = {"arch": "ensemble", "classes": list(CLASSES), "image_size": 48}
+    record = {"name": "ensemble", "spec": spec, "combination": COMBINATION}
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+def set_validation(**macro_f1: float) -> None:
+    """Write the part of the ensemble's metrics that says how good each model is."""
+    scores = {
+        name: {"macro_f1": value, "macro_f1_low": value - 0.1, "macro_f1_high": value + 0.1}
+        for name, value in macro_f1.items()
+    }
+    ensemble = scores.pop("ensemble")
+    Path("metrics").mkdir(exist_ok=True)
+    Path("metrics/ensemble.json").write_text(json.dumps(ensemble | {"member_scores": scores}))
 
 
 def write_history(place: str) -> None:
@@ -65,12 +102,6 @@ def write_history(place: str) -> None:
     path.parent.mkdir(parents=True)
     columns = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy", "val_macro_f1")
     pd.DataFrame([range(1, 7)], columns=columns).to_csv(path, index=False)
-
-
-def set_validation(folder: Path, macro_f1: float) -> None:
-    path = Path("metrics", *folder.parts[1:]).with_suffix(".json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"macro_f1": macro_f1}))
 
 
 def outs() -> dict[str, bytes]:
@@ -85,46 +116,72 @@ def read(path: str) -> dict:
     return json.loads(Path(path).read_text())
 
 
+def predictions(name: str) -> np.ndarray:
+    return np.load(f"data/predictions/{name}.npy")
+
+
 def test_scores_are_those_of_the_test_predictions(stage):
     test = faces.load(Path("data/faces/test"))
     written = read("metrics/evaluate.json")["models"]
-    assert set(written) == set(FOLDERS)
+    assert set(written) == {*NAMES, "ensemble"}
     for name, folder in FOLDERS.items():
-        probabilities = np.load(f"data/predictions/{name}.npy")
-        np.testing.assert_allclose(
-            probabilities, models.load(folder).predict(test.images, verbose=0), atol=1e-5
-        )
-        score = metrics.score(test.labels, probabilities, CLASSES, params.load().seed)
-        assert written[name] == {"arch": "simple_cnn", **score}
+        expected = models.load(folder).predict(test.images, verbose=0)
+        np.testing.assert_allclose(predictions(name), expected, atol=1e-5)
+    for name, score in written.items():
+        expected = metrics.score(test.labels, predictions(name), CLASSES, params.load().seed)
+        assert score == {"arch": "simple_cnn" if name in NAMES else "ensemble", **expected}
 
 
-def test_champion_is_the_best_on_validation_even_if_worse_on_test(stage):
-    scores = {
-        name: score["macro_f1"] for name, score in read("metrics/evaluate.json")["models"].items()
-    }
-    worse, better = sorted(scores, key=lambda name: scores[name])
-    assert scores[worse] < scores[better]
-    set_validation(FOLDERS[worse], 0.9)
-    set_validation(FOLDERS[better], 0.8)
-    stage.main(params.load())
-    assert read("metrics/evaluate.json")["champion"] == worse
-    summary = read("metrics/summary.json")
-    expected = read("metrics/evaluate.json")["models"][worse]
-    assert summary == {
-        "champion": worse,
-        **{key: expected[key] for key in ("arch", "accuracy", "macro_f1", "roc_auc", "ece")},
-    }
+def test_ensemble_combines_its_members_test_predictions(stage):
+    combined = 0.75 * predictions("train") + 0.25 * predictions("tune_simple_cnn")
+    assert predictions("ensemble").dtype == np.float32
+    np.testing.assert_allclose(predictions("ensemble"), combined, atol=1e-6)
+
+
+def test_member_is_champion_before_an_ensemble_no_better_on_validation(stage):
+    assert read("metrics/evaluate.json")["champion"] == "train"
+
+
+def test_every_other_model_is_compared_with_the_champion(stage):
+    written = read("metrics/evaluate.json")
+    champion, compared = written["champion"], written["compared"]
+    assert set(compared) == set(written["models"]) - {champion}
+    labels = faces.load(Path("data/faces/test")).labels
+    right = {name: predictions(name).argmax(axis=1) == labels for name in written["models"]}
+    for name, pair in compared.items():
+        assert pair["only_a"] == (right[name] & ~right[champion]).sum()
+        assert pair["only_b"] == (right[champion] & ~right[name]).sum()
+
+
+def test_leaderboard_is_in_the_order_of_validation(stage):
+    board = pd.read_csv("reports/evaluate/leaderboard.csv").set_index("model")
+    written = read("metrics/evaluate.json")
+    assert board["validation_macro_f1"].is_monotonic_decreasing
+    assert board.index[0] == written["champion"]
+    assert pd.isna(board.loc[written["champion"], "mcnemar_p"])
+    for name, pair in written["compared"].items():
+        assert board.loc[name, "mcnemar_p"] == pair["mcnemar_p"]
+    for name, score in written["models"].items():
+        for metric in ("accuracy", "macro_f1", "roc_auc"):
+            for end in ("", "_low", "_high"):
+                assert board.loc[name, f"test_{metric}{end}"] == score[f"{metric}{end}"]
 
 
 def test_reports_hold_tables_and_charts_but_no_faces(stage):
     tables = ("confusion", "per_class", "pr", "reliability", "roc")
-    charts = ("confusion", "learning_curves", "pr", "reliability", "roc")
+    charts = ("confusion", "pr", "reliability", "roc")
     expected = {f"{table}.csv" for table in tables} | {f"{chart}.png" for chart in charts}
-    for name in FOLDERS:
+    for name in (*NAMES, "ensemble"):
+        curves = {"learning_curves.png"} if name in NAMES else set()
         written = {path.name for path in Path("reports/evaluate", name).iterdir()}
-        assert written == expected
+        assert written == expected | curves
+        attention = {"attention.png"} if name == "train" else set()
         pictures = {path.name for path in Path("data/pictures/evaluate", name).iterdir()}
-        assert pictures == {"mistakes.png", "pairs.png"}
+        assert pictures == {"mistakes.png", "pairs.png"} | attention
+    assert {path.name for path in Path("reports/evaluate").glob("*.*")} == {
+        "leaderboard.csv",
+        "leaderboard.png",
+    }
 
 
 def test_tables_agree_with_the_metrics(stage):
@@ -144,8 +201,40 @@ def test_tables_agree_with_the_metrics(stage):
 def test_two_runs_write_the_same_bytes(stage):
     first = outs()
     shutil.rmtree("reports/evaluate")
-    stage.main(params.load())
+    stage.main(settings())
     assert outs() == first
+
+
+def test_champion_is_the_best_on_validation_even_if_worst_on_test(stage):
+    tested = read("metrics/evaluate.json")["models"]
+    worst, *others = sorted(tested, key=lambda name: tested[name]["macro_f1"])
+    assert tested[worst]["macro_f1"] < tested[others[0]]["macro_f1"]
+    set_validation(**{worst: 0.9, **dict.fromkeys(others, 0.8)})
+    stage.main(settings())
+    written = read("metrics/evaluate.json")
+    assert written["champion"] == worst
+    few = ("arch", "accuracy", "macro_f1", "roc_auc", "ece")
+    summary = {key: tested[worst][key] for key in few}
+    assert read("metrics/summary.json") == {"champion": worst, **summary}
+
+
+def test_flips_are_averaged_on_the_test_split_alone(stage):
+    """The better ensemble is champion, whose validation score no averaging touches."""
+    test = faces.load(Path("data/faces/test"))
+    model = models.load(FOLDERS["train"])
+    both = [model.predict(images, verbose=0) for images in (test.images, test.images[:, :, ::-1])]
+    assert read("metrics/evaluate.json")["tta"] == "none"
+    np.testing.assert_allclose(predictions("train"), both[0], atol=1e-5)
+    assert np.abs(both[1] - both[0]).max() > 0.01
+    set_validation(**VALIDATION | {"ensemble": 0.71})
+    stage.main(settings(tta="flip"))
+    written, board = read("metrics/evaluate.json"), pd.read_csv("reports/evaluate/leaderboard.csv")
+    assert written["tta"] == "flip"
+    np.testing.assert_allclose(predictions("train"), np.mean(both, axis=0), atol=1e-5)
+    assert written["champion"] == read("metrics/summary.json")["champion"] == "ensemble"
+    assert dict(zip(board["model"], board["validation_macro_f1"], strict=True)) == (
+        VALIDATION | {"ensemble": 0.71}
+    )
 
 
 def test_model_of_other_classes_ends_in_one_line(stage, tmp_path):
