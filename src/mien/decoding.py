@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from mien.square import square
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -35,10 +37,7 @@ class Decoded:
 
 
 def decode(data: bytes, size: int) -> Decoded | None:
-    """Return the image in `data`, grey and `size` by `size`; None if it cannot be read.
-
-    Shrinking averages areas; what is smaller than `size` on a side is interpolated.
-    """
+    """Return the image in `data`, grey and `size` by `size`; None if it cannot be read."""
     try:
         colour = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # No bytes, or more pixels than OpenCV accepts.
@@ -50,13 +49,8 @@ def decode(data: bytes, size: int) -> Decoded | None:
     highest, lowest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
     height, width = grey.shape
     content = hashlib.sha256(f"{height}x{width}:".encode() + grey.tobytes()).hexdigest()
-    image = grey
-    if (height, width) != (size, size):
-        shrinks = min(height, width) >= size
-        image = cv2.resize(
-            grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        )
-    return Decoded(image, height, width, int(cv2.subtract(highest, lowest).max()), content)
+    spread = int(cv2.subtract(highest, lowest).max())
+    return Decoded(square(grey, size), height, width, spread, content)
 
 
 def decode_all(
