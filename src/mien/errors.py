@@ -21,5 +21,13 @@ class TuningError(MienError, RuntimeError):
     """A study cannot be opened or shared, or a sampler lacks its package."""
 
 
+class PhotoError(MienError, ValueError):
+    """A photo or video is missing or cannot be read."""
+
+
+class ModelError(MienError, ValueError):
+    """A model or detector file is missing, broken or of another kind."""
+
+
 class TrackingError(MienError, ConnectionError):
     """The MLflow server cannot be reached or refuses the request."""
