@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mien import models
 from mien.errors import MienError
+from mien.inference import command as predict
 
 # The task in numbers: faces of the pipeline's size, the classes of FER2013.
 SIDE, CLASSES = 48, 7
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     listing.add_argument("name", nargs="*", help="architecture; all of them if left out")
     listing.set_defaults(run=lambda given: list_models(given.name or list(models.ARCHITECTURES)))
+    predict.add(commands)
     given = parser.parse_args(arguments)
     try:
         given.run(given)

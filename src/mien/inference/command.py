@@ -1,0 +1,152 @@
+"""The command `mien predict`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.errors import MienError
+
+# What takes time to import is imported where it is used: `mien --help` answers at once.
+if TYPE_CHECKING:
+    from mien.inference.output import Record
+    from mien.inference.reader import Reader, Reading
+
+FORMATS = ("table", "json", "csv", "parquet")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `predict` to the commands of `mien`."""
+    parser = commands.add_parser(
+        "predict",
+        help="read the expressions in photos or a video",
+        description="Find the faces in photos or a video and read their expressions.",
+        epilog="What is read is the expression that people would name, not what a person feels. "
+        "Exit code 2: done, but some files could not be read; 1: a mistake in the command.",
+    )
+    take = parser.add_argument
+    take("photos", nargs="+", metavar="PHOTO", help="photo, folder, pattern in quotes, or video")
+    take("--model", default="fer7", help="fer4, fer7, an .onnx file or the folder of model.onnx, "
+         "or models:/NAME@ALIAS of MLflow (default: fer7)")  # fmt: skip
+    finding = parser.add_mutually_exclusive_group()
+    finding.add_argument("--no-detect", action="store_true", help="each photo is one cropped face")
+    finding.add_argument("--detector", type=Path, metavar="FILE",
+                         help="YuNet's .onnx file (default: downloaded once)")  # fmt: skip
+    take("--abstain", type=float, default=0, metavar="P",
+         help="answer `unsure` below this probability, 0 to 1")  # fmt: skip
+    take("--format", choices=FORMATS, help="default: by the name of --output, else table")
+    take("--output", type=Path, metavar="FILE", help="write there instead of to the terminal")
+    take("--annotate", type=Path, metavar="DIR", help="draw boxes and bars on copies in DIR")
+    take("--every", type=float, default=0.5, metavar="SECONDS",
+         help="time between the frames read from a video (default: 0.5)")  # fmt: skip
+    take("--chart", type=Path, metavar="FILE", help="draw a video's expressions over time, PNG")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Read the photos and write what was asked for.
+
+    Raises:
+        MienError: an option, the model, the detector, or all of the photos' names are wrong.
+        SystemExit: with code 2, if a file could not be read.
+    """
+    form = _checked(given)
+    from mien.inference import annotate, output, photos, video
+
+    paths = photos.files(given.photos)
+    videos = [path for path in paths if photos.is_video(path)]
+    if given.chart and len(videos) != 1:
+        raise MienError(f"--chart draws one video, got {len(videos)}; name one")
+    copies = annotate.targets(paths, given.annotate) if given.annotate else {}
+    for path in filter(None, (given.output, given.chart)):
+        # Seen now, not when hours of reading are done.
+        with output.writing(path):
+            path.open("ab").close()
+    reader = _reader(given)
+    length = len(paths) - len(videos) + sum(video.count(path, given.every) for path in videos)
+    records = []
+    for reading in _progress(_readings(reader, paths, given.every), length):
+        if copies and reading.error is None:
+            annotate.save(reading, reader.classes, copies[reading.path])
+        records.append(_noted(reading))
+    data = output.rendered(records, reader.classes, form)
+    if given.output:
+        with output.writing(given.output):
+            given.output.write_bytes(data)
+    else:
+        sys.stdout.write(data.decode())
+    if given.chart and (frames := [one for one in records if "time" in one]):
+        from mien import plots
+        from mien.inference import chart
+
+        with output.writing(given.chart):
+            plots.save(chart.timeline(frames, reader.classes, given.every), given.chart)
+    if any("error" in one for one in records):
+        sys.exit(2)
+
+
+def _checked(given: argparse.Namespace) -> str:
+    """Return the format, after a look at what can be wrong without reading a photo."""
+    if not 0 <= given.abstain <= 1:
+        raise MienError(f"--abstain: expected a probability from 0 to 1, got {given.abstain:g}")
+    if not 0 < given.every < float("inf"):
+        raise MienError(f"--every: expected seconds above 0, got {given.every:g}")
+    ending = given.output.suffix[1:].lower() if given.output else ""
+    form = given.format or (ending if ending in FORMATS else "table")
+    if form == "parquet" and not given.output:
+        raise MienError("--format parquet is not for the terminal; name a file with --output")
+    for needed, asked in (("pyarrow", form == "parquet"), ("matplotlib", given.chart)):
+        if asked and importlib.util.find_spec(needed) is None:
+            raise MienError(f"{needed} is not installed; run `pip install {needed}`")
+    return form
+
+
+def _reader(given: argparse.Namespace) -> Reader:
+    from mien.inference import detection, models
+    from mien.inference.reader import Reader
+
+    # The model first: a wrong name should not wait for a download.
+    model = models.load(given.model)
+    if given.no_detect:
+        return Reader(model, None, given.abstain)
+    detector, note = detection.best(given.detector)
+    if note:
+        print(f"mien: {note}", file=sys.stderr)
+    return Reader(model, detector, given.abstain)
+
+
+def _readings(reader: Reader, paths: Sequence[Path], every: float) -> Iterator[Reading]:
+    """Yield what each file shows, in their order."""
+    from mien.inference import photos, video
+
+    for moving, group in groupby(paths, photos.is_video):
+        if moving:
+            for path in group:
+                yield from video.read(reader, path, every)
+        else:
+            yield from reader.read_files(list(group))
+
+
+def _noted(reading: Reading) -> Record:
+    """Return the reading as a record; say at once if it failed."""
+    from tqdm import tqdm
+
+    from mien.inference.output import record
+
+    told = record(reading)
+    if reading.error is not None:
+        # Not print: that would tear the progress bar.
+        tqdm.write(f"mien: {told['image']}: {reading.error}", sys.stderr)
+    return told
+
+
+def _progress(readings: Iterator[Reading], length: int) -> Iterator[Reading]:
+    """Yield the readings; a terminal shows how far they are."""
+    from tqdm import tqdm
+
+    yield from tqdm(readings, total=length, unit="photo", delay=1, disable=None, leave=False)

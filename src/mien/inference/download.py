@@ -1,0 +1,61 @@
+"""YuNet's file, downloaded once."""
+
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+URL = (
+    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+    "face_detection_yunet_2026may.onnx"
+)
+SHA256 = "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"
+# Seconds without an answer; and bytes, ten times what the file has.
+PATIENCE, LARGEST = 5, 2_500_000
+
+
+class MissingError(Exception):
+    """The file is not here and could not be fetched; its text says why and what to do."""
+
+
+def yunet() -> Path:
+    """Return the path of YuNet's file in the user's cache, downloaded if it is not there.
+
+    Raises:
+        MissingError: there is no network or no place for it, or another file came.
+    """
+    kept = _cache() / URL.rpartition("/")[2]
+    try:
+        if kept.is_file() and _digest(kept.read_bytes()) == SHA256:
+            return kept
+        with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
+            data = answer.read(LARGEST)
+        if (got := _digest(data)) != SHA256:
+            raise MissingError(_advice(f"expected sha256 {SHA256}, got {got}", kept))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as incoming:
+            incoming.write(data)
+        os.replace(incoming.name, kept)
+    except (OSError, ValueError) as error:
+        # A URLError holds the error of the system, which holds the words.
+        cause = getattr(error, "reason", error)
+        reason = getattr(cause, "strerror", None) or str(cause)
+        raise MissingError(_advice(reason, kept)) from error
+    return kept
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mien")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _advice(reason: str, kept: Path) -> str:
+    return (
+        f"the face detector YuNet cannot be downloaded ({reason}): get {URL} on another machine "
+        f"and name it with --detector, or put it at {kept}."
+    )

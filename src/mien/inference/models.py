@@ -1,0 +1,59 @@
+"""Which model is meant: a shipped one, a file, or one registered in MLflow."""
+
+import tempfile
+from pathlib import Path
+
+from mien.errors import ModelError
+from mien.inference.classify import Classifier
+
+SHIPPED = ("fer4", "fer7")
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+
+
+def load(name: str) -> Classifier:
+    """Return the model that `name` stands for.
+
+    Args:
+        name: `fer4` or `fer7`, which come with the package; an `.onnx` file, or a folder with
+            `model.onnx`; or `models:/NAME@ALIAS` or `models:/NAME/VERSION` in MLflow.
+
+    Raises:
+        ModelError: there is no such model, or it is none of mien's.
+        TrackingError: MLflow does not answer or does not know the model.
+    """
+    if name.startswith("models:/"):
+        return _registered(name)
+    path = Path(name)
+    if name in SHIPPED and not path.exists():
+        path = PRETRAINED / f"{name}.onnx"
+        if not path.is_file():
+            raise ModelError(
+                f"model {name} does not come with this copy of mien; name a file: "
+                "--model models/export/model.onnx"
+            )
+    if path.is_dir():
+        path /= "model.onnx"
+    try:
+        return Classifier(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ModelError(
+            f"{path}: {error.strerror}; --model takes {', '.join(SHIPPED)}, an .onnx file, a "
+            "folder with model.onnx, or models:/NAME@ALIAS"
+        ) from error
+
+
+def _registered(name: str) -> Classifier:
+    try:
+        from mien.tracking import registered
+    except ImportError as error:
+        raise ModelError(
+            f"{name}: {error.name} is not installed; run `pip install 'mien[pipeline]'`"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        found = sorted(registered.download(name, Path(folder), Path.cwd()).rglob("*.onnx"))
+        if len(found) != 1:
+            raise ModelError(
+                f"{name}: expected one .onnx file in the registered model, got {len(found)}; "
+                "register an exported one"
+            )
+        return Classifier(found[0].read_bytes(), name)

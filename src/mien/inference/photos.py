@@ -1,0 +1,127 @@
+"""Photos: which files are meant, and a file's bytes as pixels."""
+
+import glob
+import io
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mien.errors import PhotoError
+
+# fmt: off
+PHOTOS = frozenset((
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png",
+    ".ppm", ".tif", ".tiff", ".webp",
+))
+VIDEOS = frozenset((
+    ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm",
+    ".wmv",
+))
+# fmt: on
+# A decoded pixel takes three bytes, so the largest photo takes 150 MB.
+LARGEST = 50_000_000
+# Brands of ISO media files (ISO/IEC 23008-12, annex B) whose pictures are coded by HEVC.
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def files(given: Sequence[str]) -> list[Path]:
+    """Return the photos and videos that the user names, each once, in the order given.
+
+    Args:
+        given: files, whatever their names; folders, searched to their depths for names of
+            photos; patterns such as `photos/**/*.jpg`. Hidden files in folders are left out.
+
+    Raises:
+        PhotoError: nothing is there.
+    """
+    found: dict[Path, None] = {}
+    for one in given:
+        matches = [one] if Path(one).exists() else sorted(glob.glob(one, recursive=True))
+        if not matches:
+            raise PhotoError(f"{one}: no such file or folder, and no pattern that matches any")
+        photos = [photo for match in matches for photo in _photos(Path(match))]
+        if not photos:
+            raise PhotoError(f"{one}: no photos in it; expected names like .jpg, .png or .webp")
+        found.update(dict.fromkeys(photos))
+    return list(found)
+
+
+def _photos(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for folder, below, names in os.walk(path):
+        below[:] = sorted(name for name in below if not _hidden(name))
+        for name in sorted(names):
+            if Path(name).suffix.lower() in PHOTOS and not _hidden(name):
+                yield Path(folder, name)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def is_video(path: Path) -> bool:
+    """Tell whether `path` has the name of a video."""
+    return path.suffix.lower() in VIDEOS
+
+
+def load(path: Path) -> np.ndarray:
+    """Return the photo in the file, as `decode` does.
+
+    Raises:
+        PhotoError: the file or the photo in it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror}") from error
+    return decode(data)
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Return the photo in a file's bytes, uint8, shape (H, W, 3), BGR, 0 to 255.
+
+    It is upright where EXIF data says how, an animation's first picture, 16 bits become 8,
+    transparency is ignored.
+
+    Raises:
+        PhotoError: the bytes are no image, HEIC, damaged, or of more than 50 megapixels, which
+            is seen before they are decoded.
+    """
+    width, height = _size(data)
+    if width * height > LARGEST:
+        raise PhotoError(
+            f"{width} by {height} pixels, {width * height / 1e6:,.0f} megapixels; expected at most "
+            f"{LARGEST / 1e6:.0f}: make it smaller"
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise PhotoError("damaged or cut off; get the file again")
+    return image
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Return the width and height that the file's header tells."""
+    if not data:
+        raise PhotoError("an empty file")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of sizes that are refused here anyway, and of odd metadata.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                return image.size
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"more than {LARGEST / 1e6:.0f} megapixels: make it smaller") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+            raise PhotoError("HEIC is not read; convert it to JPEG or PNG") from error
+        raise PhotoError("no image; expected JPEG, PNG, WebP or the like") from error

@@ -1,0 +1,146 @@
+"""Reader: loaded once, it reads the faces in any number of photos."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mien.errors import PhotoError
+from mien.inference import photos
+from mien.inference.alignment import crop
+from mien.inference.classify import BATCH, Classifier
+from mien.inference.detection import Detector
+from mien.square import square
+
+UNSURE = "unsure"
+
+Box = tuple[int, int, int, int]
+Found = tuple[Box, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face that was read.
+
+    Attributes:
+        box: x, y, width and height, pixels of the upright photo.
+        emotion: the likeliest class, or `unsure` below the confidence asked for.
+        confidence: probability of the likeliest class.
+        probabilities: of each class, in the model's order; they sum to 1.
+        crop: what the model saw, uint8, shape (S, S), grey.
+    """
+
+    box: Box
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    crop: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What was read of one photo, or of one frame of a video.
+
+    Attributes:
+        path: the file.
+        faces: from left to right.
+        load: returns the photo's pixels, as `photos.decode` does; kept out of memory until then.
+        error: why the file cannot be read; None: it was.
+        time: of the frame, seconds from the start; None for a photo.
+        tracks: of a frame, the number of each face: the same for one face over time.
+    """
+
+    path: Path
+    faces: Sequence[Face]
+    load: Callable[[], np.ndarray]
+    error: str | None = None
+    time: float | None = None
+    tracks: Sequence[int] = field(default=())
+
+
+class Reader:
+    """Finds faces and reads their expressions; many threads may use one.
+
+    Attributes:
+        classes: names of the expressions, in the order of the probabilities.
+
+    >>> detector, note = detection.best()  # doctest: +SKIP
+    >>> reader = Reader(models.load("fer7"), detector)  # doctest: +SKIP
+    >>> [face.emotion for face in reader.read(photos.decode(data))]  # doctest: +SKIP
+    ['happy', 'neutral']
+    """
+
+    def __init__(
+        self, model: Classifier, detector: Detector | None = None, abstain: float = 0
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            model: see `models.load`.
+            detector: finds the faces, see `detection`; None: a whole photo is one face.
+            abstain: confidence below which the answer is `unsure`.
+        """
+        self.classes = model.classes
+        self._model, self._detector, self._abstain = model, detector, abstain
+
+    def read(self, photo: np.ndarray) -> list[Face]:
+        """Return the faces in `photo`, uint8, shape (H, W, 3), BGR, from left to right."""
+        return self._classified([self._found(photo)])[0]
+
+    def read_files(self, paths: Sequence[Path]) -> Iterator[Reading]:
+        """Yield what each photo shows, in their order; one that cannot be read has an `error`.
+
+        With a detector, which uses all cores itself, photos are read one after another, whole
+        photos in batches, one on each core.
+        """
+        if self._detector is not None:
+            for path in paths:
+                yield from self._read_batch([path])
+            return
+        batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for readings in pool.map(self._read_batch, batches):
+                yield from readings
+
+    def _read_batch(self, paths: Sequence[Path]) -> list[Reading]:
+        found: list[list[Found]] = []
+        errors: list[str | None] = []
+        for path in paths:
+            try:
+                found.append(self._found(photos.load(path)))
+                errors.append(None)
+            except PhotoError as error:
+                found.append([])
+                errors.append(str(error))
+        return [
+            Reading(path, faces, partial(photos.load, path), error)
+            for path, faces, error in zip(paths, self._classified(found), errors, strict=True)
+        ]
+
+    def _found(self, photo: np.ndarray) -> list[Found]:
+        """Return the box and the crop, uint8, (S, S), of each face."""
+        size = self._model.size
+        grey = cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)
+        if self._detector is None:
+            height, width = grey.shape
+            return [((0, 0, width, height), square(grey, size))]
+        return [(face.box, crop(grey, face, size)) for face in self._detector(photo)]
+
+    def _classified(self, found: Sequence[Sequence[Found]]) -> list[list[Face]]:
+        """Return the faces of each photo, all classified together."""
+        size = self._model.size
+        crops = [pixels for faces in found for _, pixels in faces]
+        probabilities = self._model(np.array(crops, np.uint8).reshape(-1, size, size))
+        rows = iter(probabilities.tolist())
+        return [[self._face(box, pixels, next(rows)) for box, pixels in faces] for faces in found]
+
+    def _face(self, box: Box, pixels: np.ndarray, row: Sequence[float]) -> Face:
+        confidence = max(row)
+        sure = confidence >= self._abstain
+        emotion = self.classes[row.index(confidence)] if sure else UNSURE
+        return Face(box, emotion, confidence, dict(zip(self.classes, row, strict=True)), pixels)
