@@ -59,7 +59,7 @@ def main(params: Params) -> None:
             "image_size": validation.images.shape[1],
         },
         "combination": combination,
-        "members": {name: records[name]["weights_sha256"] for name in names},
+        "members": {name: records[name]["weights_sha256"] for name in combination["members"]},
         "params": params.model_dump(mode="json", include={"ensemble", "seed"}),
         "data": {str(VALIDATION): inputs()[str(VALIDATION)]},
     }
@@ -67,7 +67,7 @@ def main(params: Params) -> None:
     content = {
         **score,
         "method": combination["method"],
-        "members": names,
+        "members": combination["members"],
         "same_as": same_as,
         "temperature": combination["temperature"],
         "candidates": methods["macro_f1"].to_dict(),
@@ -214,8 +214,8 @@ def report(
     content: Mapping[str, Any], methods: pd.DataFrame, combination: Mapping[str, Any]
 ) -> None:
     """Write the tables and the charts."""
-    names = content["members"]
-    weights = dict(zip(names, combination.get("weights", ()), strict=False))
+    names = list(content["disagreement"])
+    weights = dict(zip(content["members"], combination.get("weights", ()), strict=False))
     rows = [
         {
             "name": name,

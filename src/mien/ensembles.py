@@ -1,9 +1,10 @@
 """What several models say together: fitted on validation, judged out of fold, saved as JSON.
 
 A combination is a dict that JSON holds as it is: `method`, `members` (names, in order),
-`temperature`, and `weights` (of `weighted` and `greedy`, one a member) or `coefficients`, shape
-(C, M * C), and `intercepts`, shape (C,) (of `stacking`). Its numbers are rounded before they are
-used, so one that was written and read again gives the very same probabilities.
+`temperature`, and `weights` (of `weighted` and `greedy`, one a member, none of them 0) or
+`coefficients`, shape (C, M * C), and `intercepts`, shape (C,) (of `stacking`). Its numbers are
+rounded before they are used, so one that was written and read again gives the very same
+probabilities.
 
 To apply one takes NumPy alone; what only fitting needs is imported where it is used.
 """
@@ -75,10 +76,12 @@ def fit(
         method = "mean"
     parts = _stack(probabilities)
     fitted: dict[str, Any] = {"method": method, "members": list(probabilities)}
-    if method == "weighted":
-        fitted["weights"] = _rounded(_weights(parts, labels))
-    elif method == "greedy":
-        fitted["weights"] = _rounded(_greedy(parts, labels))
+    if method in ("weighted", "greedy"):
+        weights = np.round((_weights if method == "weighted" else _greedy)(parts, labels), DIGITS)
+        # A model without weight need not be kept, loaded or served.
+        parts, used = parts[weights > 0], np.flatnonzero(weights)
+        fitted["members"] = [fitted["members"][row] for row in used]
+        fitted["weights"] = weights[used].tolist()
     if method == "stacking":
         coefficients, intercepts, log_odds = _stacking(parts, labels, folds)
         fitted |= {"coefficients": _rounded(coefficients), "intercepts": _rounded(intercepts)}
