@@ -24,8 +24,8 @@ from mien.models.costs import cost
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ARCHITECTURES", "OPTIONS", "build", "check", "cost", "known", "load", "options"]
-__all__ += ["transfers", "use_backend"]
+__all__ = ["ARCHITECTURES", "OPTIONS", "build", "check", "cost", "defaults", "known", "load"]
+__all__ += ["options", "transfers", "use_backend"]
 
 
 class Architecture(NamedTuple):
@@ -100,10 +100,17 @@ def transfers(name: str) -> bool:
 
 
 def options(name: str) -> tuple[str, ...]:
-    """Return the OPTIONS that the architecture takes: its builder's keywords. Imports Keras."""
+    """Return the OPTIONS that the architecture takes. Imports Keras."""
+    return (*defaults(name), *(PRETRAINING if transfers(name) else ()))
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the options that shape the net, its builder's keywords, with its own values.
+
+    Imports Keras.
+    """
     parameters = inspect.signature(_builder(name)).parameters.values()
-    keywords = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
-    return (*keywords, *(PRETRAINING if transfers(name) else ()))
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
 def check(spec: Mapping[str, Any]) -> None:
