@@ -35,7 +35,9 @@ def places(params: params.Params) -> dict[str, str]:
 
 
 def inputs(name: str = STAGE) -> dict[str, object]:
-    """Return what DVC hashes for a stage: path to md5, params file to its values.
+    """Return what DVC hashes for a stage: its command, path to md5, params file to its values.
+
+    The command alone tells the stages of a matrix apart.
 
     Of the running stage as it is now, of another as dvc.lock has it.
     """
@@ -45,7 +47,8 @@ def inputs(name: str = STAGE) -> dict[str, object]:
         stage = repo.stage.collect(name)[0]
         if name == STAGE:
             stage.save_deps()
-        return {dep.def_path: dep.hash_info.value for dep in stage.deps}
+        hashes = {dep.def_path: dep.hash_info.value for dep in stage.deps}
+        return {"cmd": stage.cmd} | hashes
 
 
 def write_json(path: Path, content: object) -> None:
