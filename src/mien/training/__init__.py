@@ -1,6 +1,7 @@
 """Training of one model and its cross-validation, resumable to the byte."""
 
-from mien.training.fitting import Trained, fit
+from mien.training.board import board
+from mien.training.fitting import Trained, described, fit
 from mien.training.folds import cross_validate
 
-__all__ = ["Trained", "cross_validate", "fit"]
+__all__ = ["Trained", "board", "cross_validate", "described", "fit"]

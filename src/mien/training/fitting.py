@@ -21,7 +21,7 @@ from mien.errors import TrainingError
 from mien.faces import Faces
 from mien.metrics import measure
 from mien.models.pretrained import Pretrained, place
-from mien.params import Augment, Train
+from mien.params import Augment, Model, Train
 from mien.training import checkpoint, schedule
 from mien.training.batches import Batches
 from mien.training.checkpoint import State
@@ -46,6 +46,12 @@ class Trained:
 
     model: keras.Model
     history: History
+
+
+def described(model: Model, training: Faces) -> dict[str, Any]:
+    """Return the spec (see `mien.models`) of `model` for the faces it is to learn from."""
+    size = training.images.shape[1]
+    return model.model_dump() | {"classes": list(training.classes), "image_size": size}
 
 
 def fit(
