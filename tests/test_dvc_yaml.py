@@ -17,17 +17,19 @@ def script(stage: str) -> Path:
 
 
 def imported(path: Path) -> set[str]:
-    """Return the dotted `mien` modules that the file names in its imports, lazy ones included."""
+    """Return the modules of the project that the file names in its imports, lazy ones included."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "mien"}
+    return {name for name in names if name.split(".")[0] == "mien" or source_of(name)}
 
 
 def source_of(module: str) -> Path | None:
+    if (ROOT / "stages" / f"{module}.py").is_file():
+        return ROOT / "stages" / f"{module}.py"
     path = ROOT / "src" / module.replace(".", "/")
     if (path / "__init__.py").is_file():
         return path / "__init__.py"
@@ -56,6 +58,7 @@ def known(section: str) -> bool:
 
 # Every stage reads params.yaml through these; the params it uses are declared one by one.
 SHARED = {
+    "stages/entry.py",
     "src/mien/__init__.py",
     "src/mien/errors.py",
     "src/mien/models/__init__.py",
@@ -63,12 +66,14 @@ SHARED = {
     "src/mien/models/costs.py",
     "src/mien/params.py",
 }
+# They say where figures and trials are kept, and shape no out.
+PLACES = {"tensorboard", "tune.storage"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_the_code_it_runs(stage):
     code = {path.relative_to(ROOT).as_posix() for path in code_of(stage)}
-    if stage == "train":
+    if stage in ("train", "tune"):
         # It shapes no out, and a change of it must not cost a training.
         code = {path for path in code if not path.startswith("src/mien/tracking/")}
     missing = {path for path in code - SHARED if not covered(path, STAGES[stage]["deps"])}
@@ -93,7 +98,7 @@ def test_a_stage_declares_the_params_it_reads(stage):
             node = node.value
         if isinstance(node, ast.Name) and node.id == "params" and keys[:1] and known(keys[0]):
             read.add(".".join(keys))
-    declared = STAGES[stage].get("params", [])
+    declared = [*STAGES[stage].get("params", []), *PLACES]
     undeclared = {
         key for key in read if not any(f"{key}.".startswith(f"{name}.") for name in declared)
     }

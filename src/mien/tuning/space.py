@@ -1,0 +1,117 @@
+"""What a study may change, and where it starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from mien import models
+from mien.errors import TuningError
+from mien.params import KINDS, Augment, Choices, Model, Params, Range, Train
+
+Values = dict[str, Any]
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a model is made by: the net, its training, the variation of its faces."""
+
+    model: Model
+    train: Train
+    augment: Augment
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a study may change.
+
+    Attributes:
+        recipe: the start, as params.yaml has it for this architecture.
+        start: the start's value of everything searched, by names such as `train.learning_rate`.
+        distributions: where each of these may lie; the start always does.
+    """
+
+    recipe: Recipe
+    start: Values
+    distributions: dict[str, Distribution]
+
+    def values(self, params: Mapping[str, Any]) -> Values:
+        """Return a trial's values in the order of the space, with six digits that count."""
+        if dict(params) == self.start:
+            return self.start
+        return {name: _short(params[name], kind) for name, kind in self.distributions.items()}
+
+    def made(self, values: Values) -> Recipe:
+        """Return the recipe with `values`; with those of the start, the start itself."""
+        if values == self.start:
+            return self.recipe
+        sections: dict[str, Values] = {name: {} for name in KINDS}
+        for name, value in values.items():
+            section, key = name.split(".")
+            sections[section][key] = value
+        return Recipe(
+            model=Model.model_validate(self.recipe.model.model_dump() | sections["model"]),
+            train=Train.model_validate(self.recipe.train.model_dump() | sections["train"]),
+            augment=Augment.model_validate(self.recipe.augment.model_dump() | sections["augment"]),
+        )
+
+
+def of(params: Params, arch: str) -> Space:
+    """Return what `tune.search` lets a study of `arch` change. Imports Keras.
+
+    The start has `arch` for `model.arch`; an option that `arch` does not take is left to the
+    architecture and not searched. The value of an empty option is the architecture's own. A net
+    that has none there, as a transfer net has no hidden layer, is searched by choices alone.
+
+    Raises:
+        TuningError: a logarithmic range cannot hold the start's value.
+    """
+    taken = models.options(arch)
+    given = params.model.model_dump()
+    own = {
+        option: given[option] if option in taken else models.OPTIONS[option]
+        for option in given
+        if option != "arch"
+    }
+    recipe = Recipe(Model(arch=arch, **own), params.train, params.augment)
+    start: Values = {}
+    distributions: dict[str, Distribution] = {}
+    for section in KINDS:
+        for key, searched in getattr(params.tune.search, section).items():
+            value = getattr(getattr(recipe, section), key)
+            if section == "model":
+                if key not in taken:
+                    continue
+                value = models.defaults(arch)[key] if value is None else value
+            if value is None and isinstance(searched, Range):
+                continue
+            name = f"{section}.{key}"
+            start[name] = value
+            distributions[name] = _distribution(name, searched, value)
+    return Space(recipe, start, distributions)
+
+
+def _distribution(name: str, searched: Range | Choices, start: Any) -> Distribution:
+    """Return `searched`, widened to hold the start's value."""
+    if isinstance(searched, Choices):
+        return CategoricalDistribution(tuple(dict.fromkeys((*searched.choices, start))))
+    if searched.log and start <= 0:
+        raise TuningError(
+            f"tune.search.{name}: a logarithmic range cannot hold the start's value, got {start:g} "
+            f"in {name}; set {name} above 0, or log to false"
+        )
+    low, high = min(searched.low, start), max(searched.high, start)
+    section, key = name.split(".")
+    kind = KINDS[section].model_fields[key].annotation
+    if int in (kind, *get_args(kind)):
+        return IntDistribution(int(low), int(high), log=searched.log)
+    return FloatDistribution(low, high, log=searched.log)
+
+
+def _short(value: Any, kind: Distribution) -> Any:
+    """Return a float with six digits that count, so that tables show what was trained."""
+    if isinstance(kind, FloatDistribution):
+        return min(max(float(f"{value:.6g}"), kind.low), kind.high)
+    return value

@@ -1,0 +1,233 @@
+"""A study that outlives its processes: in a file for one of them, in PostgreSQL for many."""
+
+import importlib.util
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings
+
+import optuna
+import sqlalchemy
+from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages._heartbeat import get_heartbeat_thread
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from mien.errors import TuningError
+from mien.tuning.space import Space
+
+# A running trial gives a sign of life this often, and counts as dead after that long without.
+HEARTBEAT_S = 30
+GRACE_S = 120
+# Any number will do that no other program takes as a lock on the same database.
+LOCK = int.from_bytes(b"mien")
+CONNECT_S = 10
+
+
+class Opened(ABC):
+    """A study that this process works on.
+
+    Attributes:
+        study: Optuna's; trials are begun and ended through the methods here.
+    """
+
+    study: optuna.Study
+
+    @abstractmethod
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let no other process begin a trial, after what dead ones left behind waits again."""
+
+    @abstractmethod
+    def ask(self, space: Space) -> Trial:
+        """Return the first waiting trial, now running, with all its params."""
+
+    @abstractmethod
+    @contextmanager
+    def working(self, trial: Trial) -> Iterator[None]:
+        """Show that the trial is being worked on."""
+
+    @abstractmethod
+    def finished(self) -> None:
+        """Keep all that the study holds now, whatever happens later."""
+
+    @abstractmethod
+    def left(self, trial: Trial) -> None:
+        """Leave a running trial to whoever comes next."""
+
+
+class Journal(Opened):
+    """A study in a file, which one process works on at a time.
+
+    Opened again, it is as it was after its last finished trial: the trial that a kill cut off
+    begins again, with the same number, and so with the same params.
+    """
+
+    def __init__(self, folder: Path, name: str, direction: StudyDirection) -> None:
+        """Open the study in `folder`, which is this process's alone."""
+        self._file, self._length = folder / "journal.log", folder / "journal.length"
+        # The process that wrote this lock is dead, or it would hold the folder.
+        Path(f"{self._file}.lock").unlink(missing_ok=True)
+        kept = int(self._length.read_text()) if self._length.exists() else 0
+        if self._file.exists():
+            os.truncate(self._file, min(kept, self._file.stat().st_size))
+        storage = JournalStorage(JournalFileBackend(str(self._file.resolve())))
+        self.study = optuna.create_study(
+            storage=storage, study_name=name, direction=direction, load_if_exists=True
+        )
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Nobody else begins trials here."""
+        yield
+
+    def ask(self, space: Space) -> Trial:
+        """Return the waiting trial, now running, with all its params."""
+        return self.study.ask(dict(space.distributions))
+
+    @contextmanager
+    def working(self, trial: Trial) -> Iterator[None]:
+        """Nobody else asks."""
+        yield
+
+    def finished(self) -> None:
+        """Remember the length of the journal, to which the next process cuts it back."""
+        new = self._length.with_suffix(".new")
+        new.write_text(str(self._file.stat().st_size))
+        os.replace(new, self._length)
+
+    def left(self, trial: Trial) -> None:
+        """The next process begins it again anyway."""
+
+
+class Shared(Opened):
+    """A study in a database, which any number of processes work on at once.
+
+    A trial whose process gives no sign of life any more waits again, with its number and its
+    params; the first to end it counts.
+    """
+
+    def __init__(self, url: sqlalchemy.URL, name: str, direction: StudyDirection) -> None:
+        """Open the study `name`, a new one if there is none."""
+        timeout = {"connect_timeout": CONNECT_S}
+        self._engine = sqlalchemy.create_engine(
+            url, connect_args=timeout, poolclass=sqlalchemy.NullPool
+        )
+        # Two processes that make the tables at once would trip over each other.
+        with self._locked(), catch_warnings(action="ignore"):
+            self._storage = RDBStorage(
+                url.render_as_string(hide_password=False),
+                # A connection may have died in the minutes between two epochs.
+                {"connect_args": timeout, "pool_pre_ping": True},
+                heartbeat_interval=HEARTBEAT_S,
+                grace_period=GRACE_S,
+            )
+            self.study = optuna.create_study(
+                storage=self._storage, study_name=name, direction=direction, load_if_exists=True
+            )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold a lock that the server frees when this process ends, however it does."""
+        with self._engine.begin() as connection:
+            connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(LOCK)))
+            yield
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let no other process begin a trial, after those of dead ones wait again.
+
+        Optuna's own way fails such a trial and adds a copy. Killed in between, it loses the
+        trial; and the study would number and count one trial twice.
+        """
+        with self._locked():
+            study = self._storage.get_study_id_from_name(self.study.study_name)
+            for trial in self._storage._get_stale_trial_ids(study):
+                self._storage.set_trial_state_values(trial, TrialState.WAITING)
+            yield
+
+    def ask(self, space: Space) -> Trial:
+        """Return the first waiting trial, now running, with all its params."""
+        # Its first sign of life comes first: a trial that never gave one would never count as
+        # dead.
+        (first, *_) = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        self._storage.record_heartbeat(first._trial_id)
+        # Optuna warns that only `Study.optimize` sends signs of life; `working` does, too.
+        with catch_warnings(action="ignore"):
+            return self.study.ask(dict(space.distributions))
+
+    @contextmanager
+    def working(self, trial: Trial) -> Iterator[None]:
+        """Give signs of life for the trial."""
+        with get_heartbeat_thread(trial._trial_id, self._storage):
+            yield
+
+    def finished(self) -> None:
+        """The database keeps everything at once."""
+
+    def left(self, trial: Trial) -> None:
+        """Let the trial wait again."""
+        self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+
+@contextmanager
+def opened(name: str, folder: Path, storage: str | None, metric: str) -> Iterator[Opened]:
+    """Open the study `name`; whatever its storage refuses in the block is one line.
+
+    Args:
+        name: of the study; who opens it by the same name joins it.
+        folder: for what this process keeps of the study, shared or not.
+        storage: URL of a PostgreSQL database; None for a journal in `folder`.
+        metric: what the trials are judged by, as in `tune.metric`.
+
+    Raises:
+        TuningError: another process works in the folder, or the database cannot be used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    loss = metric == "log_loss"
+    direction = StudyDirection.MINIMIZE if loss else StudyDirection.MAXIMIZE
+    folder.mkdir(parents=True, exist_ok=True)
+    if storage is not None:
+        with _one_line(storage) as url:
+            yield Shared(url, name, direction)
+        return
+    try:
+        lock = FileLock(folder / "lock").acquire(timeout=0)
+    except Timeout as error:
+        raise TuningError(
+            f"another process works on the study in {folder}; wait for it, or let both share it "
+            "through tune.storage"
+        ) from error
+    with lock:
+        yield Journal(folder, name, direction)
+
+
+@contextmanager
+def _one_line(storage: str) -> Iterator[sqlalchemy.URL]:
+    """Yield the URL for psycopg 3; raise what the database refuses without the password."""
+    if importlib.util.find_spec("psycopg") is None:
+        raise TuningError("tune.storage needs psycopg; run `pip install 'mien[postgres]'`")
+    try:
+        url = sqlalchemy.make_url(storage).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError) as error:
+        raise TuningError(
+            "tune.storage must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, got another form"
+        ) from error
+    try:
+        yield url
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise TuningError(f"tune.storage: {url!r}: {_reason(error, url)}") from error
+
+
+def _reason(error: BaseException, url: sqlalchemy.URL) -> str:
+    """Return the first line of what the driver said, without the password."""
+    cause: Any = error.__cause__ if isinstance(error, StorageInternalError) else error
+    said = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+    return said.replace(str(url.password), "***") if url.password else said

@@ -1,0 +1,168 @@
+"""Many processes work on one study in a real PostgreSQL; none is needed, none is missed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import cheap
+import made_stage
+import postgres
+import pytest
+
+from mien.errors import TuningError
+from mien.tuning import search, study
+from mien.tuning.study import Shared
+
+HERE = Path(__file__).parent
+TRIALS = 8
+
+WORKER = """
+import json, sys, time
+from pathlib import Path
+import cheap
+from mien.tuning import search, strategies, study
+
+study.HEARTBEAT_S, study.GRACE_S, search.PAUSE_S = 1, 2, 0.2
+folder, storage, fatal = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fatal"
+
+# Long enough for the others to count the trials before this one has begun its own.
+fast = strategies.sampler
+strategies.sampler = lambda *given: time.sleep(0.2) or fast(*given)
+
+def evaluate(number, values, checkpoints, watch):
+    with (folder / "begun").open("a") as file:
+        file.write(json.dumps([number, values]) + "\\n")
+    for epoch in range(1, 10):
+        time.sleep(0.03)
+        watch(cheap.history(values, epoch))
+        if fatal and number > 1:
+            cheap.die()
+
+folder.mkdir()
+tune = cheap.settings(trials=int(sys.argv[4]), pruner="median", storage=storage)
+(folder / "table.csv").write_text(cheap.run(folder, tune, evaluate, "shared"))
+"""
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+def process(folder: Path, database: str, kind: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(folder), database, kind, str(TRIALS)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
+    )
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Make signs of life, and their lack, a matter of seconds."""
+    monkeypatch.setattr(study, "HEARTBEAT_S", 1)
+    monkeypatch.setattr(study, "GRACE_S", 2)
+    monkeypatch.setattr(search, "PAUSE_S", 0.2)
+
+
+def test_three_processes_share_a_study_and_one_is_killed_in_a_trial(database, tmp_path):
+    kinds = {"a": "fatal", "b": "healthy", "c": "healthy"}
+    workers = {name: process(tmp_path / name, database, kind) for name, kind in kinds.items()}
+    codes = {name: worker.wait(120) for name, worker in workers.items()}
+    assert codes == {"a": -9, "b": 0, "c": 0}
+
+    begun = {
+        name: [json.loads(line) for line in (tmp_path / name / "begun").read_text().splitlines()]
+        for name in kinds
+    }
+    number, values = begun["a"][-1]
+    healthy = begun["b"] + begun["c"]
+    assert [number, values] in healthy, "the trial that was killed is done with the same params"
+    everything = sorted(each for each, _ in begun["a"][:-1] + healthy)
+    assert everything == list(range(TRIALS)), "no trial is lost and none is done twice"
+
+    table = (tmp_path / "b" / "table.csv").read_text()
+    assert table == (tmp_path / "c" / "table.csv").read_text()
+    rows = [line.split(",") for line in table.splitlines()[1:]]
+    assert [int(row[0]) for row in rows] == list(range(1, TRIALS + 1))
+    assert {row[1] for row in rows} <= {"complete", "pruned"}
+    assert rows[0][5:] == ["0.002", "2", "adamw"]
+
+
+def test_a_trial_that_was_taken_over_counts_once(database, tmp_path, monkeypatch, short, capsys):
+    tune = cheap.settings(trials=1, storage=database)
+    tables = []
+
+    def asleep(number, values, checkpoints, watch):
+        time.sleep(3)
+        tables.append(cheap.run(tmp_path / "other", tune, name="taken"))
+        cheap.evaluate(number, values, checkpoints, watch)
+
+    with monkeypatch.context() as patch:
+        # As if the machine slept.
+        patch.setattr(Shared, "working", lambda *_: nullcontext())
+        table = cheap.run(tmp_path, tune, asleep, "taken")
+    assert tables == [table]
+    assert table.count("complete") == 1
+    assert "trial 1: another process took it over" in capsys.readouterr().err
+
+
+def test_an_interrupted_trial_waits_for_the_next_process(database, tmp_path, short):
+    tune = cheap.settings(trials=2, storage=database)
+
+    def interrupted(number, values, checkpoints, watch):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cheap.run(tmp_path, tune, interrupted, "interrupted")
+    started = time.monotonic()
+    table = cheap.run(tmp_path, tune, name="interrupted")
+    assert time.monotonic() - started < study.GRACE_S
+    assert table.count("complete") + table.count("pruned") == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me:secret@127.0.0.1:9/x", r"postgresql\+psycopg://me:\*\*\*@127.*: conn"),
+        ("postgresql://me:secret@127.0.0.1:port/x", r"must be postgresql://USER:PASSWORD@HOST"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line_without_the_password(url, said, tmp_path):
+    pytest.importorskip("psycopg")
+    with pytest.raises(TuningError, match=said) as caught:
+        cheap.run(tmp_path, cheap.settings(storage=url))
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TuningError, match=r"needs psycopg; run `pip install 'mien\[postgres\]'`"):
+        cheap.run(tmp_path, cheap.settings(storage="postgresql://127.0.0.1/x"))
+
+
+def test_a_worker_runs_trials_and_leaves_the_rest_to_the_stage(
+    database, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    made_stage.prepare(trials=1, epochs=1, storage=database)
+    made_stage.run("--worker")
+    assert not Path("models").exists()
+    said = capsys.readouterr().err
+    assert (
+        f"tune@{made_stage.ARCH}: a study that is shared or has a budget in minutes does not"
+        in said
+    )
+    assert "trial 1/1: complete" in said
+    made_stage.run()
+    assert "trial 1/1" not in capsys.readouterr().err
+    assert (
+        json.loads(Path("metrics/tune", f"{made_stage.ARCH}.json").read_text())["tuning"]["trials"]
+        == 1
+    )

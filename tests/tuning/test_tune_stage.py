@@ -1,0 +1,149 @@
+"""The stage tune with real nets: its outs, after kills too, and its place beside train."""
+
+import hashlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import made_stage
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_faces
+
+from mien import metrics, models, params
+from mien.training import described, fit
+
+HERE = Path(__file__).parent
+ARCH = made_stage.ARCH
+MODEL, METRICS, REPORTS = (
+    Path("models/tune", ARCH),
+    Path("metrics/tune", f"{ARCH}.json"),
+    Path("reports/tune", ARCH),
+)
+
+
+def outs(folder: Path) -> dict[str, str]:
+    """Return the hashes of all that the stage wrote but what lies in .mien."""
+    files = [path for path in folder.rglob("*") if path.is_file() and ".mien" not in path.parts]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """Return the folder of the one run that others are compared with."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made_stage.prepare()
+        made_stage.run()
+    return folder
+
+
+def killed(folder: Path, training: int, epoch: int) -> None:
+    code = f"import made_stage; made_stage.run_until_killed({str(folder)!r}, {training}, {epoch})"
+    path = os.pathsep.join([str(HERE), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == -9
+
+
+def test_a_tuning_that_was_killed_twice_ends_in_the_same_bytes(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made_stage.prepare()
+    killed(tmp_path, training=2, epoch=1)
+    (study,) = Path(".mien/tune").iterdir()
+    assert (study / "trial-2" / "state.json").exists(), "killed in the second trial"
+    # The second process begins trial 3, then the start at full length.
+    killed(tmp_path, training=2, epoch=2)
+    assert any((study / "final").iterdir()), "killed in a final"
+    made_stage.run()
+    assert outs(tmp_path) == outs(undisturbed)
+
+
+def test_the_outs_tell_of_the_trials_and_of_the_model(undisturbed, monkeypatch):
+    monkeypatch.chdir(undisturbed)
+    written = json.loads(METRICS.read_text())
+    record = json.loads((MODEL / "record.json").read_text())
+    trials = pd.read_csv(REPORTS / "trials.csv")
+    tuning = written["tuning"]
+    assert list(trials["trial"]) == [1, 2, 3]
+    assert list(trials)[5:] == ["model.dense", "train.learning_rate"]
+    assert trials.loc[0, "model.dense"] == models.defaults(ARCH)["dense"]
+    counts = trials["state"].value_counts()
+    assert tuning["trials"] == 3
+    assert [tuning[name] for name in counts.index] == counts.to_list()
+    complete = trials[trials["state"] == "complete"]
+    assert tuning["best_value"] == complete["value"].max()
+    assert trials.set_index("trial").loc[tuning["best_trial"], "value"] == tuning["best_value"]
+    assert record["name"] == f"tune_{ARCH}"
+    assert written["macro_f1"] == max(tuning["start"]["macro_f1"], tuning["best"]["macro_f1"])
+    assert {path.name for path in REPORTS.iterdir()} == {
+        *("history.csv", "trials.csv", "importances.csv"),
+        *("history.png", "importances.png", "parallel.png"),
+    }
+
+
+def test_the_model_is_the_one_whose_params_are_recorded(undisturbed, monkeypatch):
+    monkeypatch.chdir(undisturbed)
+    validation = made_faces(24, seed=9)
+    saved = np.load(MODEL / "validation.npy")
+    model = models.load(MODEL)
+    assert model.predict(validation.images, verbose=0) == pytest.approx(saved, abs=1e-5)
+    written, record = (
+        json.loads(METRICS.read_text()),
+        json.loads((MODEL / "record.json").read_text()),
+    )
+    score = metrics.score(validation.labels, saved, validation.classes, record["params"]["seed"])
+    assert score.items() <= written.items()
+    assert len(pd.read_csv(REPORTS / "history.csv")) == record["params"]["train"]["epochs"]
+    model = record["params"]["model"]
+    if written["tuning"]["chosen"] == "start":
+        assert model["dense"] is None
+    else:
+        trials = pd.read_csv(REPORTS / "trials.csv").set_index("trial")
+        best = trials.loc[written["tuning"]["best_trial"]]
+        assert model["dense"] == best["model.dense"]
+        assert record["params"]["train"]["learning_rate"] == best["train.learning_rate"]
+
+
+def test_the_stages_of_two_architectures_have_inputs_of_their_own(monkeypatch):
+    monkeypatch.chdir(made_stage.ROOT)
+    monkeypatch.syspath_prepend("stages")
+    inputs = importlib.import_module("entry").inputs
+    one, other = inputs("tune@compact"), inputs("tune@simple_cnn")
+    assert {key for key in one if one[key] != other[key]} == {"cmd"}
+
+
+def test_where_the_start_is_best_the_model_is_that_of_train(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made_stage.prepare(trials=1)
+    made_stage.run()
+    settings, training = params.load(), made_faces(64)
+    trained = fit(
+        described(settings.model, training),
+        training,
+        made_faces(24, seed=9),
+        train=settings.train,
+        augment=settings.augment,
+        seed=settings.seed,
+        checkpoints=tmp_path / "checkpoints",
+    )
+    trained.model.save_weights(tmp_path / "train.weights.h5")
+    assert (tmp_path / "train.weights.h5").read_bytes() == (MODEL / "model.weights.h5").read_bytes()
+    record = json.loads((MODEL / "record.json").read_text())
+    assert record["params"]["model"] == settings.model.model_dump()
+    tuning = json.loads(METRICS.read_text())["tuning"]
+    assert (tuning["chosen"], tuning["best_trial"]) == ("start", 1)
+    assert tuning["best"] == tuning["start"]
+    assert "difference" not in tuning
