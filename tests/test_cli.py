@@ -1,8 +1,15 @@
 """The command `mien` measures what it lists and answers mistakes in one line."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
+from dvc.utils.serialize import dump_yaml, load_yaml
 
 from mien import cli, models
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_models_lists_measured_figures_and_the_source(capsys):
@@ -34,3 +41,48 @@ def test_a_missing_keras_is_one_line_with_the_remedy(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"mien: Keras is not installed; run `pip install 'mien\["):
         cli.main(["models"])
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """Enter a project with data and a study in a database; return what changes its params."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("stages", "data/training", "data/faces/validation"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "stages/tune.py").touch()
+
+    def change(**tune):
+        values = load_yaml(ROOT / "params.yaml")
+        values["tune"] |= {"storage": "postgresql://host/study"} | tune
+        dump_yaml("params.yaml", values)
+
+    change()
+    return change
+
+
+def test_a_tune_worker_becomes_the_stage_of_its_architecture(shared, monkeypatch):
+    became = []
+    monkeypatch.setattr(os, "execve", lambda *given: became.append(given))
+    cli.main(["tune-worker", "simple_cnn"])
+    ((program, arguments, environment),) = became
+    assert program == sys.executable
+    assert arguments == [sys.executable, "stages/tune.py", "simple_cnn", "--worker"]
+    assert environment["DVC_STAGE"] == "tune@simple_cnn"
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
+    with pytest.raises(SystemExit, match=r"mien: vgg is not among tune.archs: compact, simple_cnn"):
+        cli.main(["tune-worker", "vgg"])
+    Path("data/training").rmdir()
+    with pytest.raises(SystemExit, match=r"mien: data/training is missing; run .* `dvc pull`"):
+        cli.main(["tune-worker", "compact"])
+    shared(storage=None)
+    with pytest.raises(SystemExit, match=r"mien: tune.storage is empty; a worker joins"):
+        cli.main(["tune-worker", "compact"])
+
+
+def test_a_tune_worker_without_optuna_is_one_line(shared, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"Optuna is not installed; run `pip install 'mien\[pipel"):
+        cli.main(["tune-worker", "compact"])

@@ -2,11 +2,13 @@
 
 import argparse
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mien import models
-from mien.errors import MienError
+from mien.errors import MienError, TuningError
 from mien.inference import command as predict
 
 # The task in numbers: faces of the pipeline's size, the classes of FER2013.
@@ -27,6 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     listing.add_argument("name", nargs="*", help="architecture; all of them if left out")
     listing.set_defaults(run=lambda given: list_models(given.name or list(models.ARCHITECTURES)))
     predict.add(commands)
+    worker = commands.add_parser(
+        "tune-worker",
+        help="work on the study of an architecture that lies in tune.storage",
+        description="Run trials of a study, until it has all of them. Start it in a checkout of "
+        "the project with its data, on any machine that reaches tune.storage, as often as wanted.",
+    )
+    worker.add_argument("arch", help="one of tune.archs")
+    worker.set_defaults(run=lambda given: tune_worker(given.arch))
     given = parser.parse_args(arguments)
     try:
         given.run(given)
@@ -57,6 +67,32 @@ def list_models(names: Sequence[str]) -> None:
         million = f"{multiply_adds / 1e6:,.1f} M"
         source = models.ARCHITECTURES[name].source
         print(ROW.format(name, f"{parameters:,}", million, source), flush=True)
+
+
+def tune_worker(arch: str) -> None:
+    """Become a process of the stage `tune@ARCH` that only runs trials.
+
+    Raises:
+        MienError: params.yaml has no such study in a database, the data is not there, or the
+            pipeline is not installed.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise MienError("Optuna is not installed; run `pip install 'mien[pipeline,postgres]'`")
+    from mien import params
+
+    tune = params.load().tune
+    if arch not in tune.archs:
+        raise TuningError(f"{arch} is not among tune.archs: {', '.join(tune.archs) or 'none'}")
+    if tune.storage is None:
+        raise TuningError(
+            "tune.storage is empty; a worker joins a study in PostgreSQL, postgresql://…"
+        )
+    for path in ("stages/tune.py", "data/training", "data/faces/validation"):
+        if not Path(path).exists():
+            raise TuningError(f"{path} is missing; run this in the project, after `dvc pull`")
+    # Not a child: signals are to reach the one that works.
+    environment = os.environ | {"DVC_STAGE": f"tune@{arch}"}
+    os.execve(sys.executable, [sys.executable, "stages/tune.py", arch, "--worker"], environment)
 
 
 if __name__ == "__main__":
