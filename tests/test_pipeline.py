@@ -23,6 +23,14 @@ SMALL = {
     ("model", "arch"): "simple_cnn",
     ("model", "width"): 0.25,
     ("train", "epochs"): 3,
+    ("tune", "archs"): ["two_conv"],
+    ("tune", "epochs"): 1,
+    ("tune", "search"): {
+        "model": {"dropout": {"low": 0.0, "high": 0.5}},
+        "train": {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}},
+        "augment": {},
+    },
+    ("tune", "trials"): 3,
 }
 
 
@@ -127,7 +135,8 @@ def test_repro_makes_what_dvc_yaml_names(project):
     for stage in load_yaml(project / "dvc.yaml")["stages"].values():
         for kind in ("outs", "metrics", "plots"):
             for out in stage.get(kind, []):
-                path = project / (out if isinstance(out, str) else next(iter(out)))
+                name = out if isinstance(out, str) else next(iter(out))
+                path = project / name.replace("${item.arch}", "two_conv")
                 assert path.exists(), path
 
 
@@ -145,7 +154,8 @@ def test_summary_is_the_champion_of_evaluate(project):
     evaluate = read(project, "metrics/evaluate.json")
     summary = read(project, "metrics/summary.json")
     champion = evaluate["models"][evaluate["champion"]]
-    assert summary["champion"] == evaluate["champion"] == "train"
+    assert summary["champion"] == evaluate["champion"]
+    assert list(evaluate["models"]) == ["ensemble", "train", "tune_two_conv"]
     for key in ("arch", "accuracy", "macro_f1", "roc_auc", "ece"):
         assert summary[key] == champion[key]
 
@@ -158,6 +168,13 @@ def test_mlflow_shows_the_numbers_of_the_metrics_files(project):
     for key in ("accuracy", "macro_f1", "roc_auc"):
         assert train.data.metrics[f"test_{key}"] == evaluate[key]
     assert len(runs(project, "pipeline")) == 1
+    (tuned,) = runs(project, "tune@two_conv")
+    trials = runs(project, "trial")
+    assert sorted(run.info.run_name for run in trials) == ["trial 1", "trial 2", "trial 3"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {tuned.info.run_id}
+    (together,) = runs(project, "ensemble")
+    ensemble = read(project, "metrics/evaluate.json")["models"]["ensemble"]
+    assert together.data.metrics["test_macro_f1"] == ensemble["macro_f1"]
 
 
 def test_a_second_repro_changes_nothing(project):
@@ -167,8 +184,8 @@ def test_a_second_repro_changes_nothing(project):
     assert git(project, "status", "--porcelain") == ""
 
 
-def killed_in_training(folder: Path) -> None:
-    """Run the pipeline and kill it with all its processes once an epoch has been saved."""
+def killed(folder: Path, moment: str) -> None:
+    """Run the pipeline and kill it with all its processes once a file `moment` is there."""
     command = (sys.executable, "-m", "dvc", "repro")
     process = subprocess.Popen(
         command,
@@ -178,23 +195,44 @@ def killed_in_training(folder: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not list(folder.glob(".mien/train/*/model/state.json")):
+    while not list(folder.glob(moment)):
         assert process.poll() is None, "the pipeline ended before it could be killed"
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def test_a_clone_killed_in_training_ends_in_the_same_bytes(project, clone):
+def test_a_clone_killed_in_training_and_tuning_ends_in_the_same_bytes(project, clone):
     other = clone("other")
-    killed_in_training(other)
+    killed(other, ".mien/train/*/model/state.json")
     assert not (other / "models/train/record.json").exists()
+    killed(other, "KILL_TUNE")
     printed = dvc(other, "repro")
     assert "epoch 1/" not in printed
-    assert [run.info.status for run in runs(other, "train")] == ["FINISHED"]
+    for stage in ("train", "tune@two_conv"):
+        assert [run.info.status for run in runs(other, stage)] == ["FINISHED"]
     assert not list(other.glob(".mien/train/*"))
     assert (other / "dvc.lock").read_bytes() == (project / "dvc.lock").read_bytes()
     assert read(other, "metrics/evaluate.json") == read(project, "metrics/evaluate.json")
+
+
+def test_an_architecture_more_is_tuned_alone_and_one_less_leaves_nothing(project):
+    printed = dvc(project, "exp", "run", "-S", "tune.archs=[two_conv,leaky_cnn]")
+    assert "Running stage 'tune@leaky_cnn'" in printed
+    assert "Running stage 'tune@two_conv'" not in printed
+    scores = read(project, "metrics/ensemble.json")["member_scores"]
+    assert list(scores) == ["train", "tune_leaky_cnn", "tune_two_conv"]
+    printed = dvc(project, "exp", "run", "-S", "tune.archs=[leaky_cnn]")
+    assert "Running stage 'tune@" not in printed
+    assert list(read(project, "metrics/evaluate.json")["models"]) == [
+        "ensemble",
+        "train",
+        "tune_leaky_cnn",
+    ]
+    assert not list(project.glob("*/tune/two_conv*"))
+    git(project, "checkout", "-q", ".")
+    dvc(project, "checkout")
+    assert "up to date" in dvc(project, "status")
 
 
 def test_an_experiment_adds_one_run_and_the_way_back_none(project):
@@ -204,6 +242,7 @@ def test_an_experiment_adds_one_run_and_the_way_back_none(project):
     assert sorted(both.values()) == ["compact", "simple_cnn"]
     printed = dvc(project, "exp", "run", "-S", "model.arch=simple_cnn")
     assert "Running stage 'train'" not in printed
+    assert "Running stage 'tune@" not in printed
     assert {run.info.run_id for run in runs(project, "train")} == set(both) > first
     git(project, "checkout", "-q", ".")
 
