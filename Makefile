@@ -51,8 +51,9 @@ lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for
 		--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
 		--extra pipeline --extra postgres --extra s3 --extra gs --extra dev --output-file requirements.txt pyproject.toml
 
-clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache and MLflow's runs
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info models .mien/train
+clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache, MLflow's runs and the studies
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info .mien/train
+	git clean -qfdX models
 	find data -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
 	find src stages tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -16,6 +16,8 @@ def main(params: Params) -> None:
     from mien.models import pretrained
     from mien.training import board, cross_validate, described, fit
 
+    suited = params.train.suited(params.model.model_dump())
+    params = params.model_copy(update={"train": suited})
     training, validation = faces.load(TRAINING), faces.load(VALIDATION)
     spec = described(params.model, training)
     models.check(spec)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dvc.utils.serialize import dump_yaml, load_yaml, modify_yaml
 
-from mien import params
+from mien import models, params
 from mien.errors import ParamError
 
 ROOT = Path(__file__).parents[1]
@@ -44,10 +44,10 @@ def test_an_experiment_rewrites_only_what_it_sets(tmp_path):
 
 def test_exponents_are_numbers(tmp_path):
     path = written(tmp_path)
-    text, count = re.subn(r"learning_rate: .*", "learning_rate: 1e-5", path.read_text())
+    text, count = re.subn(r"weight_decay: .*", "weight_decay: 1e-5", path.read_text())
     path.write_text(text)
     assert count == 1
-    assert params.load(path).train.learning_rate == pytest.approx(0.00001)
+    assert params.load(path).train.weight_decay == pytest.approx(0.00001)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_exponents_are_numbers(tmp_path):
         ("model.attention", "all", r"model.attention: .*'cbam'.*got 'all'"),
         ("model.depth", 0, r"model.depth: .*greater than or equal to 1, got 0"),
         ("model.unfreeze", 3, r"model: unfreeze is for trained weights, got 3 with weights none"),
-        ("train.learning_rate", 0, r"train.learning_rate: .*greater than 0, got 0"),
+        ("train.learning_rate", -1, r"train.learning_rate: .*equal to 0, got -1"),
         ("train.epochs", "many", r"train.epochs: .*integer.*got 'many'"),
         ("train.folds", 1, r"train: folds must be 0 or at least 2, got 1"),
         ("train.warmup_epochs", 99, r"train: warmup_epochs must be below epochs"),
@@ -100,3 +100,13 @@ def test_a_file_that_is_no_mapping_is_one_line(tmp_path, text):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(ParamError, match=r"absent\.yaml cannot be read"):
         params.load(tmp_path / "absent.yaml")
+
+
+def test_an_empty_learning_rate_is_the_architectures_own():
+    train = params.load().train
+    assert train.suited({"arch": "compact"}).learning_rate == models.RATE
+    own = train.suited({"arch": "vgg16", "weights": "none"}).learning_rate
+    assert own == models.ARCHITECTURES["vgg16"].learning_rate < models.RATE
+    assert train.suited({"arch": "vgg16", "weights": "imagenet"}).learning_rate == models.RATE
+    given = train.model_copy(update={"learning_rate": 0.01})
+    assert given.suited({"arch": "vgg16"}) == given

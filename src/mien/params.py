@@ -1,11 +1,13 @@
 """The one reading of params.yaml: typed, bounded, every fault named in one line."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -151,7 +153,9 @@ class Train(Section):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="sgd: Nesterov momentum 0.9")
-    learning_rate: float = Field(gt=0)
+    learning_rate: Annotated[float, BeforeValidator(lambda rate: 0 if rate is None else rate)] = (
+        Field(ge=0, description="empty: the architecture's own")
+    )
     weight_decay: float = Field(ge=0, description="of adamw and sgd; adam ignores it")
     schedule: Literal["constant", "cosine", "plateau"]
     warmup_epochs: float = Field(ge=0, description="linear warm-up, part of `epochs`")
@@ -162,6 +166,18 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     backend: Literal["tensorflow", "jax", "torch"]
     folds: int = Field(ge=0, le=20, description="cross-validation folds; 0: none")
+
+    def suited(self, model: Mapping[str, Any]) -> "Train":
+        """Return these for a net, with its own learning rate unless one is given.
+
+        Args:
+            model: its `arch` and `weights`. A net that starts from trained weights takes the rate
+                of most: what learns first is its head alone.
+        """
+        own = models.ARCHITECTURES[model["arch"]].learning_rate
+        if model.get("weights", "none") != "none":
+            own = models.RATE
+        return self.model_copy(update={"learning_rate": self.learning_rate or own})
 
     @model_validator(mode="after")
     def _consistent(self) -> "Train":

@@ -28,6 +28,10 @@ __all__ = ["ARCHITECTURES", "OPTIONS", "build", "check", "cost", "defaults", "kn
 __all__ += ["options", "transfers", "use_backend"]
 
 
+# Suits nets with batch normalisation; those without may stay at chance.
+RATE = 0.002
+
+
 class Architecture(NamedTuple):
     """Where an architecture comes from.
 
@@ -35,15 +39,17 @@ class Architecture(NamedTuple):
         module: of this package; it holds the builder of the architecture's name. The builders
             of `transfer` are all made from its table.
         source: the paper, or whose net it is.
+        learning_rate: at which it learns from random weights with the other params as they are.
     """
 
     module: str
     source: str
+    learning_rate: float = RATE
 
 
 ARCHITECTURES = {
     "compact": Architecture("compact", "this project"),
-    "seed_cnn": Architecture("convolutional", "this project's first net"),
+    "seed_cnn": Architecture("convolutional", "this project's first net", 0.0005),
     "simple_cnn": Architecture("convolutional", "this project"),
     "two_conv": Architecture("convolutional", "this project"),
     "leaky_cnn": Architecture("convolutional", "this project"),
@@ -52,8 +58,8 @@ ARCHITECTURES = {
     "vgg": Architecture("convolutional", "narrow, after Simonyan & Zisserman 2015"),
     "resnet": Architecture("residual", "narrow, after He et al. 2016"),
     "mini_xception": Architecture("residual", "Arriaga et al. 2017, arXiv:1710.07557"),
-    "vgg16": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556"),
-    "vgg19": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556"),
+    "vgg16": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556", 0.0001),
+    "vgg19": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556", 0.0001),
     "resnet50": Architecture("transfer", "He et al. 2016, arXiv:1512.03385"),
     "resnet101": Architecture("transfer", "He et al. 2016, arXiv:1512.03385"),
     "resnet50v2": Architecture("transfer", "He et al. 2016, arXiv:1603.05027"),

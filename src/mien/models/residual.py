@@ -68,7 +68,7 @@ def mini_xception(
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     for stage in range(1, depth + 1):
         count = channels(8 * 2**stage, width)
-        # A convolution of 1 × 1 with stride 2, in two steps: TensorFlow 2.21 with oneDNN corrupts
+        # A 1-by-1 convolution with stride 2, in two steps: TensorFlow 2.21 with oneDNN corrupts
         # its memory in that one's gradient for an odd batch and fewer than 16 channels.
         direct = layers.MaxPooling2D(1, strides=2, padding="same")(x)
         direct = convolution(direct, count, 1, activation="linear")

@@ -91,6 +91,7 @@ def fit(
     Raises:
         TrainingError: the loss is no longer a number.
     """
+    train = train.suited(spec)
     model = models.build(spec, seed, train.precision)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
     thaw, unfreeze = train.epochs, spec.get("unfreeze", 0)

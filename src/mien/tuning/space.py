@@ -75,7 +75,8 @@ def of(params: Params, arch: str) -> Space:
         for option in given
         if option != "arch"
     }
-    recipe = Recipe(Model(arch=arch, **own), params.train, params.augment)
+    model = Model(arch=arch, **own)
+    recipe = Recipe(model, params.train.suited(model.model_dump()), params.augment)
     start: Values = {}
     distributions: dict[str, Distribution] = {}
     for section in KINDS:
