@@ -29,5 +29,9 @@ class ModelError(MienError, ValueError):
     """A model or detector file is missing, broken or of another kind."""
 
 
+class ExportError(MienError, ValueError):
+    """A model cannot be written as ONNX, or answers otherwise there."""
+
+
 class TrackingError(MienError, ConnectionError):
     """The MLflow server cannot be reached or refuses the request."""
