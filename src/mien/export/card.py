@@ -1,0 +1,65 @@
+"""The card that goes with a model: what it is, how good it is, what made it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MEASURES = ("accuracy", "macro_f1", "roc_auc")
+CALIBRATION = ("log_loss", "brier", "ece")
+
+
+def card(
+    records: Mapping[str, Mapping[str, Any]],
+    costs: Mapping[str, tuple[int, int]],
+    combination: Mapping[str, Any],
+    *,
+    validation: Mapping[str, Any],
+    test: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the card, ready for JSON.
+
+    Args:
+        records: the `record.json` of each member, by its name.
+        costs: parameters and multiply-adds of each.
+        combination: see `mien.ensembles`; it names the members that count.
+        validation: of `mien.metrics.score`, of calibrated probabilities.
+        test: the same of the test split, where the probabilities may be those before calibration:
+            only what barely depends on it is taken.
+
+    Returns:
+        `arch`, `classes`, `image_size`; `parameters` and `multiply_adds` (of one face) of all
+        members together; `members`: {name: `arch`, `parameters`, `multiply_adds`,
+        `weights_sha256`}; `method` and `temperature`; `metrics`: {split: `n`, and measures, three
+        of them with the `_low` and `_high` end of their 95 % interval}; `data`: {path: md5};
+        `params_sha256`: hash of the params that the members were trained with.
+    """
+    names: Sequence[str] = combination["members"]
+    specs = {name: records[name]["spec"] for name in names}
+    first = specs[names[0]]
+    figures = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
+    params = json.dumps({name: records[name]["params"] for name in names}, sort_keys=True)
+    return {
+        "arch": first["arch"] if len(names) == 1 else "ensemble",
+        "classes": first["classes"],
+        "image_size": first["image_size"],
+        "parameters": sum(costs[name][0] for name in names),
+        "multiply_adds": sum(costs[name][1] for name in names),
+        "members": {
+            name: {
+                "arch": specs[name]["arch"],
+                "parameters": costs[name][0],
+                "multiply_adds": costs[name][1],
+                "weights_sha256": records[name]["weights_sha256"],
+            }
+            for name in names
+        },
+        "method": combination["method"],
+        "temperature": combination["temperature"],
+        "metrics": {
+            "validation": {name: validation[name] for name in ("n", *figures, *CALIBRATION)},
+            "test": {name: test[name] for name in ("n", *figures)},
+        },
+        "data": {path: md5 for name in names for path, md5 in records[name]["data"].items()},
+        "params_sha256": hashlib.sha256(params.encode()).hexdigest(),
+    }

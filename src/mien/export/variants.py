@@ -1,0 +1,98 @@
+"""Smaller versions of a graph, which answer nearly the same."""
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quant_pre_process,
+    quantize_static,
+)
+
+from mien.export.canonical import canonical
+
+# What holds nearly all weights and does nearly all the work.
+WEIGHED = ["Conv", "MatMul"]
+# Percentage of a tensor's values that 8 bits must reach. Of a four-class net's 3,455 answers
+# 98.0 % stayed with 99.9, 98.7 % with 99.99, 98.4 % with all.
+PERCENTILE = 99.99
+BATCH = 64
+
+
+def half(model: ModelProto) -> ModelProto:
+    """Return the graph with its weights in half precision: half the size, as fast.
+
+    It computes in single precision, and ONNX Runtime widens the weights when it loads the graph:
+    few processors compute with half floats.
+    """
+    made = ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    weights = {node.input[1] for node in graph.node if node.op_type in WEIGHED}
+    for tensor in graph.initializer:
+        if tensor.name in weights:
+            wide, narrow = tensor.name, f"{tensor.name}.half"
+            values = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(values, narrow))
+            graph.node.append(helper.make_node("Cast", [narrow], [wide], to=TensorProto.FLOAT))
+    return canonical(made, [output.name for output in graph.output])
+
+
+def integer(model: ModelProto, images: np.ndarray) -> ModelProto:
+    """Return the graph with convolutions and dense layers in 8 bits.
+
+    A scale for each output channel of the weights, which have 7 bits: processors without VNNI add
+    two products in 16 bits, and more would overflow there.
+
+    Args:
+        model: of `combined`.
+        images: uint8, shape (N, S, S), some hundreds; they tell how far the activations reach.
+    """
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        prepared, quantized = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
+        quant_pre_process(model, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            quantized,
+            _Batches(images),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=WEIGHED,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            # A batch at a time: all at once would need gigabytes, and batches of one size.
+            extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},
+        )
+        made = onnx.load(quantized)
+    return canonical(made, [output.name for output in model.graph.output])
+
+
+class _Batches(CalibrationDataReader):
+    """The images as ONNX Runtime's calibration asks for them."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        starts = range(0, len(images), BATCH)
+        self._batches = [{"image": images[start : start + BATCH]} for start in starts]
+        self._next = iter(self._batches)
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._batches)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Make these batches the next ones."""
+        self._next = iter(self._batches[start_index:end_index])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next batch, None after the last."""
+        return next(self._next, None)
