@@ -235,8 +235,8 @@ def test_an_architecture_more_is_tuned_alone_and_one_less_leaves_nothing(project
     assert not [path for place in places for path in place.glob("two_conv*")]
     git(project, "checkout", "-q", ".")
     git(project, "clean", "-fdq", "metrics", "reports")
-    dvc(project, "checkout")
-    assert "up to date" in dvc(project, "status")
+    assert "Running stage 'tune@" not in dvc(project, "repro")
+    assert git(project, "status", "--porcelain") == ""
 
 
 def test_an_experiment_adds_one_run_and_the_way_back_none(project):
