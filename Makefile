@@ -25,7 +25,7 @@ all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the b
 	dvc repro
 
 test: $(INSTALLED)  ## Run the tests
-	pytest
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)  ## Check style and types
 	ruff check

@@ -63,16 +63,16 @@ def shared(tmp_path, monkeypatch):
 def test_a_tune_worker_becomes_the_stage_of_its_architecture(shared, monkeypatch):
     became = []
     monkeypatch.setattr(os, "execve", lambda *given: became.append(given))
-    cli.main(["tune-worker", "simple_cnn"])
+    cli.main(["tune-worker", "two_conv"])
     ((program, arguments, environment),) = became
     assert program == sys.executable
-    assert arguments == [sys.executable, "stages/tune.py", "simple_cnn", "--worker"]
-    assert environment["DVC_STAGE"] == "tune@simple_cnn"
+    assert arguments == [sys.executable, "stages/tune.py", "two_conv", "--worker"]
+    assert environment["DVC_STAGE"] == "tune@two_conv"
     assert environment["PATH"] == os.environ["PATH"]
 
 
 def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
-    with pytest.raises(SystemExit, match=r"mien: vgg is not among tune.archs: compact, simple_cnn"):
+    with pytest.raises(SystemExit, match=r"mien: vgg is not among tune.archs: compact, two_conv"):
         cli.main(["tune-worker", "vgg"])
     Path("data/training").rmdir()
     with pytest.raises(SystemExit, match=r"mien: data/training is missing; run .* `dvc pull`"):

@@ -63,6 +63,16 @@ def test_onnx_runtime_answers_as_keras_does(arch):
     assert export.checked(file(graph(arch)), IMAGES, said(arch)) < 1e-5
 
 
+def test_a_net_is_exported_whatever_was_built_since():
+    """Keras counts names up, and begins anew for each net that is built."""
+    spec = {"arch": "simple_cnn", "width": 0.1, "classes": CLASSES, "image_size": 48}
+    for arch in ("compact", "simple_cnn", "two_conv"):
+        first = models.build({**spec, "arch": "compact"}, seed=1)
+        models.build({**spec, "arch": arch}, seed=1)
+        expected = np.asarray(first(IMAGES.astype(np.float32)))
+        assert export.checked(file(export.converted(first)), IMAGES, expected) < 1e-5
+
+
 @pytest.mark.parametrize("attention", ["cbam", "self"])
 def test_attention_is_exported_too(attention):
     options = {"arch": "resnet", "attention": attention, "depth": 1}

@@ -17,7 +17,14 @@ from mien.training.freezing import freeze, head_epochs
 PARAMS = params.load()
 SPEC = {"arch": "vgg16", "classes": list(CLASSES), "image_size": 32, "unfreeze": 4}
 TRAIN = PARAMS.train.model_copy(
-    update={"epochs": 3, "batch_size": 8, "warmup_epochs": 0, "schedule": "constant", "ema": 0.9}
+    update={
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 0.002,
+        "warmup_epochs": 0,
+        "schedule": "constant",
+        "ema": 0.9,
+    }
 )
 
 

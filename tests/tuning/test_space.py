@@ -30,8 +30,9 @@ def searched(**sections) -> Params:
 def test_the_start_is_params_yaml_with_the_architecture():
     found = space.of(given(model={"dropout": 0.4}), "vgg")
     assert found.recipe.model == PARAMS.model.model_copy(update={"arch": "vgg", "dropout": 0.4})
-    assert (found.recipe.train, found.recipe.augment) == (PARAMS.train, PARAMS.augment)
-    assert found.start["train.learning_rate"] == PARAMS.train.learning_rate
+    assert found.recipe.train == PARAMS.train.suited({"arch": "vgg"})
+    assert found.recipe.augment == PARAMS.augment
+    assert found.start["train.learning_rate"] == models.ARCHITECTURES["vgg"].learning_rate
     assert found.made(found.start) is found.recipe
 
 

@@ -121,7 +121,7 @@ def test_the_stages_of_two_architectures_have_inputs_of_their_own(monkeypatch):
     monkeypatch.chdir(made_stage.ROOT)
     monkeypatch.syspath_prepend("stages")
     inputs = importlib.import_module("entry").inputs
-    one, other = inputs("tune@compact"), inputs("tune@simple_cnn")
+    one, other = inputs("tune@compact"), inputs("tune@two_conv")
     assert {key for key in one if one[key] != other[key]} == {"cmd"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import onnx
-from keras import layers, ops
+from keras import layers
 from onnx import numpy_helper
 
 from mien.export.canonical import canonical
@@ -59,11 +59,16 @@ def _outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
     if isinstance(rest[0], layers.Dense):
         # A weighted sum of means is the mean of weighted sums: the same layer before the pooling.
         kernel, bias = rest[0].get_weights()
-        weigh = layers.Conv2D(len(bias), 1)
+        weigh = layers.Conv2D(len(bias), 1, name="cam_logits")
         maps = weigh(maps)
         weigh.set_weights([kernel[None, None], bias])
-    probabilities = layers.Softmax()(layers.GlobalAveragePooling2D()(maps))
-    return {"probabilities": probabilities, "maps": ops.transpose(maps, (0, 3, 1, 2))}
+    # Names of their own: those that Keras counts up may be taken in a net that was loaded.
+    means = layers.GlobalAveragePooling2D(name="cam_means")(maps)
+    probabilities = layers.Softmax(name="cam_probabilities")(means)
+    return {
+        "probabilities": probabilities,
+        "maps": layers.Permute((3, 1, 2), name="cam_maps")(maps),
+    }
 
 
 def _repair(graph: onnx.GraphProto) -> None:
