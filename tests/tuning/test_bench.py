@@ -38,7 +38,8 @@ def test_a_tiny_share_still_has_an_image_of_each_class():
 
 @pytest.mark.parametrize("epochs", [1, 4, 15, 40])
 def test_the_warm_up_of_a_trial_keeps_its_part_of_the_epochs(epochs):
-    train = PARAMS.train.model_copy(update={"warmup_epochs": 14.9, "early_stopping": 3})
+    changes = {"epochs": 15, "warmup_epochs": 14.9, "early_stopping": 3}
+    train = PARAMS.train.model_copy(update=changes)
     shortened = short(train, epochs)
     assert (shortened.epochs, shortened.early_stopping) == (epochs, 0)
     assert shortened.warmup_epochs == pytest.approx(14.9 / 15 * epochs)
