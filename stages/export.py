@@ -1,13 +1,19 @@
 """Export: the champion as an ONNX file that needs no TensorFlow, smaller versions, and a card."""
 
 import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from entry import places, run, write_json
+from entry import STAGE, places, run, write_json
 from mien import ensembles, faces, metrics, models
+from mien.errors import ExportError
 from mien.params import Params
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 VALIDATION = Path("data/faces/validation")
 ENSEMBLE = Path("models/ensemble")
@@ -47,27 +53,46 @@ def main(params: Params) -> None:
         validation=metrics.score(labels, calibrated, validation.classes, params.seed),
         test=evaluation["models"][champion],
     )
-    graph = export.combined(combination, {n: export.converted(net) for n, net in nets.items()})
-    graphs = {
-        "model": graph,
-        "model_float16": export.half(graph),
-        "model_int8": export.integer(graph, images[:CALIBRATION]),
-    }
+    expected = ensembles.combine(combination, said)
+    EXPORT.mkdir(parents=True, exist_ok=True)
+    write_json(EXPORT / "card.json", card)
+    try:
+        graph = export.combined(combination, {n: export.converted(net) for n, net in nets.items()})
+        difference, files, versions = _versions(graph, card, images, labels, expected)
+    except ExportError as error:
+        # Not a reason to stop an experiment with a net that ONNX cannot hold.
+        print(f"{STAGE}: no file for {champion}: {error}", file=sys.stderr)
+        write_json(METRICS, {"champion": champion, "error": str(error)})
+        return
+    for name, version in versions.items():
+        if version["kept"]:
+            (EXPORT / f"{name}.onnx").write_bytes(files[name])
+    measured = {"difference": round(difference, 6), "versions": versions}
+    write_json(METRICS, {"champion": champion, **measured})
+
+
+def _versions(
+    graph: "ModelProto",
+    card: dict[str, Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    expected: np.ndarray,
+) -> tuple[float, dict[str, bytes], dict[str, Any]]:
+    """Return how far the graph is from `expected`, its versions as files, and their verdicts."""
+    from mien import export
+
     about = card["classes"], card["image_size"], card["arch"]
-    files = {name: export.serialised(made, *about) for name, made in graphs.items()}
-    difference = export.checked(files["model"], images, ensembles.combine(combination, said))
+    files = {"model": export.serialised(graph, *about)}
+    # Before the others are made, which takes a graph that ONNX Runtime accepts.
+    difference = export.checked(files["model"], images, expected)
+    files["model_float16"] = export.serialised(export.half(graph), *about)
+    files["model_int8"] = export.serialised(export.integer(graph, images[:CALIBRATION]), *about)
     found = {name: export.probabilities(file, images) for name, file in files.items()}
     versions = {
         name: {"bytes": len(file), **export.verdict(labels, found["model"], found[name])}
         for name, file in files.items()
     }
-    EXPORT.mkdir(parents=True, exist_ok=True)
-    for name, version in versions.items():
-        if version["kept"]:
-            (EXPORT / f"{name}.onnx").write_bytes(files[name])
-    write_json(EXPORT / "card.json", card)
-    measured = {"difference": round(difference, 6), "versions": versions}
-    write_json(METRICS, {"champion": champion, **measured})
+    return difference, files, versions
 
 
 if __name__ == "__main__":
