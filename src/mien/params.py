@@ -1,5 +1,6 @@
 """The one reading of params.yaml: typed, bounded, every fault named in one line."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -20,6 +21,8 @@ from mien.errors import MienError, ParamError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Action = Literal["keep", "drop"]
+# Stands for an empty learning rate: one that was never replaced ends the training at once.
+OWN = math.inf
 
 
 def ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -153,8 +156,8 @@ class Train(Section):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="sgd: Nesterov momentum 0.9")
-    learning_rate: Annotated[float, BeforeValidator(lambda rate: 0 if rate is None else rate)] = (
-        Field(ge=0, description="empty: the architecture's own")
+    learning_rate: Annotated[float, BeforeValidator(lambda rate: OWN if rate is None else rate)] = (
+        Field(gt=0, description="empty: the architecture's own")
     )
     weight_decay: float = Field(ge=0, description="of adamw and sgd; adam ignores it")
     schedule: Literal["constant", "cosine", "plateau"]
@@ -174,10 +177,11 @@ class Train(Section):
             model: its `arch` and `weights`. A net that starts from trained weights takes the rate
                 of most: what learns first is its head alone.
         """
-        own = models.ARCHITECTURES[model["arch"]].learning_rate
-        if model.get("weights", "none") != "none":
-            own = models.RATE
-        return self.model_copy(update={"learning_rate": self.learning_rate or own})
+        if self.learning_rate != OWN:
+            return self
+        scratch = model.get("weights", "none") == "none"
+        rate = models.ARCHITECTURES[model["arch"]].learning_rate if scratch else models.RATE
+        return self.model_copy(update={"learning_rate": rate})
 
     @model_validator(mode="after")
     def _consistent(self) -> "Train":
