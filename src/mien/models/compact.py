@@ -21,7 +21,8 @@ def compact(
 
     He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Each image is brought to
     mean 0 and variance 1, so that light and contrast cost no capacity, and the first
-    convolution halves it, so that none works at full resolution.
+    convolution halves it, so that none works at full resolution. Channels are powers of two
+    times `width`: processors compute on 16 or 32 at a time.
 
     Args:
         size: side of the faces.
@@ -34,7 +35,7 @@ def compact(
     """
     inputs, x = scaled_input(size)
     x = layers.GroupNormalization(groups=1, center=False, scale=False, epsilon=1e-4)(x)
-    x = convolution(x, channels(24, width), kernel, strides=2)
+    x = convolution(x, channels(16, width), kernel, strides=2)
     x = convolution(x, channels(32, width), kernel)
     for stage, count in enumerate((64, 128), start=1):
         x = convolution(layers.MaxPooling2D()(x), channels(count, width), kernel)
