@@ -140,7 +140,8 @@ def table(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def place(name: str) -> str:
     """Return where a model's files lie under metrics/."""
-    return f"tune/{name.removeprefix('tune_')}" if name.startswith("tune_") else name
+    stage, _, arch = name.partition("_")
+    return f"{stage}/{arch}" if arch else name
 
 
 def provenance(commit: str, source: Path) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-"""Augment: the train split, its varied copies and what balances its classes, with a preview."""
+"""Augment: the train split without suspects, varied copies, what balances it, and a preview."""
 
 from pathlib import Path
 
 import numpy as np
 
 from entry import run
-from mien import faces
+from mien import faces, suspects
 from mien.augment import training_set, vary
 from mien.params import Augment, Params
 from mien.plots import contact_sheet, save
 
+SUSPECTS = Path("data/suspects")
 TRAINING = Path("data/training")
 PICTURES = Path("data/pictures/augment")
 EXAMPLES, VARIATIONS = 10, 9
@@ -18,6 +19,11 @@ EXAMPLES, VARIATIONS = 10, 9
 def main(params: Params) -> None:
     """Write the training set and a sheet of variations."""
     train = faces.load(Path("data/faces/train"))
+    rows = np.load(SUSPECTS / "rows.npy")
+    if params.audit.labels.action == "drop":
+        train = suspects.drop(train, rows)
+    elif params.audit.labels.action == "soften":
+        train = suspects.soften(train, rows, np.load(SUSPECTS / "probabilities.npy"))
     training = training_set(train, params.augment, params.seed)
     faces.save(training, TRAINING)
     preview(train, params.augment, params.seed)

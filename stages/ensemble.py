@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from entry import STAGE, inputs, places, run, write_json
+from entry import STAGE, inputs, members, places, run, write_json
 from mien import ensemble_scores, ensembles, faces, metrics
 from mien.errors import MienError, ParamError
 from mien.params import Params
@@ -33,8 +33,8 @@ MEMBERS = [
 
 def main(params: Params) -> None:
     """Judge every method; write the combination by the one asked for or by the best."""
-    named = places(params)
-    remove_stale(set(named.values()))
+    named = members(params)
+    remove_stale(set(places(params).values()))
     validation = faces.load(VALIDATION)
     records, models = {}, {}
     for name, place in named.items():
@@ -60,7 +60,7 @@ def main(params: Params) -> None:
         "params": params.model_dump(mode="json", include={"ensemble", "seed"}),
         "data": {str(VALIDATION): inputs()[str(VALIDATION)]},
     }
-    score = metrics.score(labels, crossed[method], validation.classes, params.seed)
+    score = metrics.score_faces(validation, crossed[method], params.seed)
     content = {
         **score,
         "method": combination["method"],
@@ -81,13 +81,15 @@ def main(params: Params) -> None:
 
 
 def remove_stale(kept: set[str]) -> None:
-    """Remove what models that are no longer in tune.archs left behind, but no `.gitkeep`.
+    """Remove what models that left tune.archs or distill.archs left behind, but no `.gitkeep`.
 
     DVC leaves the outs of a stage that is gone, and later stages depend on the folders.
     """
-    found = [*Path("models/tune").glob("*/"), *Path("reports/tune").glob("*/")]
-    found += Path("metrics/tune").glob("*.json")
-    stale = sorted(path for path in found if f"tune/{path.stem}" not in kept)
+    stale = []
+    for stage in ("tune", "distill"):
+        found = [*Path("models", stage).glob("*/"), *Path("reports", stage).glob("*/")]
+        found += Path("metrics", stage).glob("*.json")
+        stale += sorted(path for path in found if f"{stage}/{path.stem}" not in kept)
     for path in stale:
         if path.is_dir():
             shutil.rmtree(path)
@@ -95,7 +97,7 @@ def remove_stale(kept: set[str]) -> None:
             path.unlink()
     if stale:
         removed = ", ".join(path.as_posix() for path in stale)
-        print(f"{STAGE}: removed {removed}: no longer in tune.archs", file=sys.stderr)
+        print(f"{STAGE}: removed {removed}: no longer in params.yaml's archs", file=sys.stderr)
 
 
 def read(folder: Path, validation: faces.Faces) -> tuple[dict[str, Any], np.ndarray]:

@@ -29,9 +29,15 @@ def run(main: Callable[[params.Params], None]) -> None:
         sys.exit(f"{STAGE}: interrupted; the next `dvc repro` goes on from here")
 
 
+def members(params: params.Params) -> dict[str, str]:
+    """Return the `places` of the models that an ensemble may combine."""
+    return {"train": "train"} | {f"tune_{arch}": f"tune/{arch}" for arch in params.tune.archs}
+
+
 def places(params: params.Params) -> dict[str, str]:
     """Return the name of each trained model and its place in models/, metrics/ and reports/."""
-    return {"train": "train"} | {f"tune_{arch}": f"tune/{arch}" for arch in params.tune.archs}
+    students = {f"distill_{arch}": f"distill/{arch}" for arch in params.distill.archs}
+    return members(params) | students
 
 
 def inputs(name: str = STAGE) -> dict[str, object]:

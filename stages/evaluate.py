@@ -55,7 +55,7 @@ def main(params: Params) -> None:
     scores = {}
     for name, predicted in probabilities.items():
         np.save(PREDICTIONS / f"{name}.npy", predicted)
-        score = metrics.score(test.labels, predicted, test.classes, params.seed)
+        score = metrics.score_faces(test, predicted, params.seed)
         scores[name] = {"arch": archs[name], **score}
         _report(name, titles[name], test, predicted, score)
     _compare(scores, probabilities, test, params)
@@ -96,6 +96,9 @@ def _compare(
     """Choose the champion on validation; write the metrics and the leaderboard."""
     together = json.loads(Path("metrics/ensemble.json").read_text())
     validation = together["member_scores"] | {"ensemble": together}
+    for arch in params.distill.archs:
+        scored = json.loads(Path("metrics/distill", f"{arch}.json").read_text())
+        validation[f"distill_{arch}"] = scored
     # Of equals the first, so that an ensemble has to be better than its best member.
     champion = max(scores, key=lambda name: validation[name]["macro_f1"])
     compared = {

@@ -50,7 +50,7 @@ def main(params: Params) -> None:
         {name: json.loads((path / "record.json").read_text()) for name, path in folders.items()},
         {name: models.cost(net) for name, net in nets.items()},
         combination,
-        validation=metrics.score(labels, calibrated, validation.classes, params.seed),
+        validation=metrics.score_faces(validation, calibrated, params.seed),
         test=evaluation["models"][champion],
     )
     expected = ensembles.combine(combination, said)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from entry import run, write_json
-from mien import audit, audit_report, duplicates, faces, splits
+from mien import audit, audit_report, duplicates, faces, splits, votes
 from mien.decoding import decode_all
 from mien.params import Params
 from mien.plots.audit import charts
@@ -60,18 +60,38 @@ def main(params: Params) -> None:
     summary["other_classes"] = index.loc[~chosen, "label"].value_counts().to_dict()
     splits.check(summary["splits"])
 
+    targets = None
+    if params.data.ferplus is not None:
+        shares = votes.read(params.data.ferplus, index["name"], classes)[chosen.to_numpy()]
+        targets, summary["votes"] = aims(shares, table["label"], classes)
+    seen: set[int] = set()
     for split in splits.SPLITS:
         rows = np.flatnonzero((table["split"] == split) & (reason == ""))
         kept = table.loc[rows, ["name", "label", "group"]].reset_index(drop=True)
         kept["label"] = pd.Categorical(kept["label"], categories=classes)
         kept = kept.astype({"group": np.int64}).assign(copy=0)
-        faces.save(faces.Faces(images[rows], kept), Path("data/faces", split))
+        kept["seen"] = kept["group"].isin(seen)
+        seen |= set(kept["group"])
+        # What models are judged by stays the label.
+        aimed = targets[rows] if targets is not None and split == "train" else None
+        faces.save(faces.Faces(images[rows], kept, aimed), Path("data/faces", split))
     REPORTS.mkdir(parents=True, exist_ok=True)
     audit_report.report(table, found, reason).to_csv(REPORTS / "findings.csv", index=False)
     audit_report.counts(table, found, classes).to_csv(REPORTS / "counts.csv", index=False)
     write_json(Path("metrics/audit.json"), summary)
     charts(table, found, reason, classes, REPORTS)
     pictures(table, images, found, reason, classes, PICTURES)
+
+
+def aims(
+    shares: np.ndarray, labels: pd.Series, classes: Sequence[str]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return the targets, (N, C), the label where there is no vote, and how far votes agree."""
+    own = np.eye(len(classes), dtype=np.float32)[pd.Categorical(labels, classes).codes]
+    voted = shares.sum(axis=1) > 0
+    agree = voted & (shares.argmax(axis=1) == own.argmax(axis=1))
+    counts = {"images": int(voted.sum()), "agree": int(agree.sum()), "none": int((~voted).sum())}
+    return np.where(voted[:, None], shares, own), counts
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""What `train` and `tune` share: the faces they read, and how a model is recorded and written."""
+"""What `train`, `tune` and `distill` share: how a model is trained, recorded and written."""
 
 import hashlib
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from entry import write_json
-from mien import models
+from entry import ROOT, SCRATCH, STAGE, inputs, write_json
+from mien import models, tracking
 from mien.faces import Faces
-from mien.metrics import score
+from mien.metrics import score_faces
+from mien.params import Params
 
 if TYPE_CHECKING:
     from mien.models.pretrained import Pretrained
@@ -19,6 +22,64 @@ if TYPE_CHECKING:
 TRAINING, VALIDATION = Path("data/training"), Path("data/faces/validation")
 # Sections of params.yaml that a model depends on.
 SECTIONS = {"augment", "model", "seed", "train"}
+
+
+def train_model(
+    place: str,
+    params: Params,
+    training: Faces,
+    validation: Faces,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Train, write and show in MLflow the one model of this stage.
+
+    Args:
+        place: under models/, metrics/ and reports/; with `_` for `/` the model's name.
+        params: `model` and `train` as this model has them.
+        training: images to learn from.
+        validation: images the model is measured on.
+        more: what its record says beside the usual.
+    """
+    from mien.models import pretrained
+    from mien.training import board, cross_validate, described, fit
+
+    name = place.replace("/", "_")
+    suited = params.train.suited(params.model.model_dump())
+    params = params.model_copy(update={"train": suited})
+    spec = described(params.model, training)
+    models.check(spec)
+    start, hashes = pretrained.load(spec), inputs()
+    sections = params.model_dump(mode="json", include=SECTIONS)
+    record = recorded(name, spec, start, sections, hashes) | dict(more or {})
+    # DVC hashes the path of a weights file, not what lies there.
+    checkpoints = SCRATCH / "train" / tracking.key([hashes, record["pretrained"]])
+    recipe: dict[str, Any] = {
+        "train": params.train,
+        "augment": params.augment,
+        "seed": params.seed,
+        "pretrained": start,
+    }
+    events = SCRATCH / "tensorboard" / STAGE if params.tensorboard else None
+    with (
+        tracking.live(STAGE, name, tracking.key(hashes), sections, ROOT) as watched,
+        board(events) as show,
+    ):
+
+        def watch(history: list[dict[str, float]]) -> None:
+            watched.log(history)
+            show(history)
+
+        trained = fit(
+            spec, training, validation, **recipe, checkpoints=checkpoints / "model", watch=watch
+        )
+        # What a kill between a checkpoint and its log left out.
+        watch(trained.history)
+        metrics = write_model(place, trained, validation, record)
+        if params.train.folds:
+            metrics["folds"] = cross_validate(spec, training, **recipe, checkpoints=checkpoints)
+        write_json(Path("metrics", f"{place}.json"), metrics)
+        watched.finish(record)
+    shutil.rmtree(checkpoints)
 
 
 def recorded(
@@ -31,7 +92,7 @@ def recorded(
     """Return a model's record but for the hash of its weights.
 
     Args:
-        name: `train` or `tune_ARCH`.
+        name: `train`, `tune_ARCH` or `distill_ARCH`.
         spec: see `mien.models`.
         start: trained weights that the model starts from.
         params: the SECTIONS that it is trained by.
@@ -80,5 +141,5 @@ def write_model(
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "epochs": len(trained.history),
-        **score(validation.labels, probabilities, validation.classes, seed),
+        **score_faces(validation, probabilities, seed),
     }

@@ -34,6 +34,7 @@ def made_faces(count: int, seed: int = 0) -> Faces:
             "label": pd.Categorical.from_codes(codes, categories=list(CLASSES)),
             "group": np.arange(count),
             "copy": 0,
+            "seen": False,
         }
     )
     return Faces(images, index)

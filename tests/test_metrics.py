@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import made_faces
 from sklearn import metrics as reference
 
 from mien import metrics
@@ -482,3 +483,15 @@ def test_shapes_that_disagree_are_named(labels, shape):
     classes = NAMES[: 2 if shape[1] != 1 else 1]
     with pytest.raises(ValueError, match=r"one row per label.*got shape"):
         metrics.score(np.array(labels, int), np.full(shape, 1 / shape[1]), classes, 1)
+
+
+def test_scores_without_the_seen_are_those_of_the_others_alone():
+    faces = made_faces(80)
+    probabilities = np.random.default_rng(3).dirichlet(np.ones(4), 80)
+    assert "unseen" not in metrics.score_faces(faces, probabilities, 0)
+    faces.index["seen"] = np.arange(80) < 30
+    values = metrics.score_faces(faces, probabilities, 0)
+    others = metrics.score(faces.labels[30:], probabilities[30:], faces.classes, 0)
+    assert values["unseen"] == {name: others[name] for name in values["unseen"]}
+    assert values["unseen"]["n"] == 50
+    assert values["n"] == 80

@@ -20,6 +20,8 @@ from mlflow.entities import Run
 ROOT = Path(__file__).parents[1]
 SMALL = {
     ("augment", "copies"): 0,
+    ("distill", "archs"): ["two_conv"],
+    ("distill", "width"): 0.5,
     ("model", "arch"): "simple_cnn",
     ("model", "width"): 0.25,
     ("train", "epochs"): 3,
@@ -155,7 +157,7 @@ def test_summary_is_the_champion_of_evaluate(project):
     summary = read(project, "metrics/summary.json")
     champion = evaluate["models"][evaluate["champion"]]
     assert summary["champion"] == evaluate["champion"]
-    assert list(evaluate["models"]) == ["ensemble", "train", "tune_two_conv"]
+    assert list(evaluate["models"]) == ["distill_two_conv", "ensemble", "train", "tune_two_conv"]
     for key in ("arch", "accuracy", "macro_f1", "roc_auc", "ece"):
         assert summary[key] == champion[key]
 
@@ -172,6 +174,8 @@ def test_mlflow_shows_the_numbers_of_the_metrics_files(project):
     trials = runs(project, "trial")
     assert sorted(run.info.run_name for run in trials) == ["trial 1", "trial 2", "trial 3"]
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {tuned.info.run_id}
+    (student,) = runs(project, "distill@two_conv")
+    assert student.data.params["model.width"] == "0.5"
     (together,) = runs(project, "ensemble")
     ensemble = read(project, "metrics/evaluate.json")["models"]["ensemble"]
     assert together.data.metrics["test_macro_f1"] == ensemble["macro_f1"]
@@ -227,6 +231,7 @@ def test_an_architecture_more_is_tuned_alone_and_one_less_leaves_nothing(project
     printed = dvc(project, "exp", "run", "-S", "tune.archs=[leaky_cnn]")
     assert "Running stage 'tune@" not in printed
     assert list(read(project, "metrics/evaluate.json")["models"]) == [
+        "distill_two_conv",
         "ensemble",
         "train",
         "tune_leaky_cnn",

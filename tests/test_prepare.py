@@ -166,6 +166,43 @@ def test_no_duplicate_lies_across_splits(done):
     assert not groups[1] & groups[2]
 
 
+def test_kept_duplicates_are_marked_where_an_earlier_split_has_them(tmp_path):
+    folder = lay(tmp_path / "kept", source())
+    with modify_yaml(folder / "params.yaml") as content:
+        kept = dict.fromkeys(("exact_duplicates", "near_duplicates", "label_conflicts"), "keep")
+        content["audit"]["policy"].update(kept)
+    prepare(folder)
+    seen = {
+        name
+        for split in SPLITS
+        for name in (of := faces.load(folder / "data/faces" / split)).index["name"][
+            of.index["seen"]
+        ]
+    }
+    assert seen == {"planted/conflict2.png", "planted/near2.png", "planted/same2.bmp"}
+
+
+def test_votes_are_what_the_train_split_aims_at(tmp_path):
+    raw = source(24).iloc[:24].assign(name=[f"fer2013.csv:{row}" for row in range(1, 25)])
+    table = pd.DataFrame(
+        0, index=range(24), columns=["happiness", "neutral", "sadness", "surprise"]
+    )
+    table.loc[:11, "sadness"], table.loc[:11, "neutral"] = 6, 4
+    table.to_csv(tmp_path / "votes.csv", index=False)
+    folder = lay(tmp_path / "votes", raw, ferplus=str(tmp_path / "votes.csv"))
+    prepare(folder)
+    train = faces.load(folder / "data/faces/train")
+    voted = train.index["name"].isin([f"fer2013.csv:{row}" for row in range(1, 13)]).to_numpy()
+    shares = dict(zip(CLASSES, (0, 0.4, 0.6, 0), strict=True))
+    expected = np.array([shares[name] for name in CLASSES], np.float32)
+    assert voted.sum() == 4
+    np.testing.assert_array_equal(train.targets[voted], np.tile(expected, (4, 1)))
+    np.testing.assert_array_equal(train.targets[~voted], np.eye(4)[train.labels[~voted]])
+    assert faces.load(folder / "data/faces/test").targets is None
+    counts = json.loads((folder / "metrics/audit.json").read_text())["votes"]
+    assert counts == {"images": 12, "agree": 3, "none": 12}
+
+
 def test_charts_go_to_the_reports_and_faces_to_the_pictures(done):
     reports = {path.name for path in (done / "reports/audit").iterdir()}
     pictures = {path.name for path in (done / "data/pictures/prepare").iterdir()}

@@ -123,7 +123,7 @@ def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
 
     Returns:
         Originals in their order, then the copies, then the balance. A copy keeps the name,
-        the label and the group of its original; `copy` numbers the copies of one original.
+        the label, the group and the targets of its original; `copy` numbers an original's copies.
     """
     rng = np.random.default_rng(seed)
     rounds = tqdm(range(augment.copies), "varied copies", delay=2, disable=None, file=sys.stderr)
@@ -139,7 +139,8 @@ def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
         rows = np.concatenate([rows, sources])
     index = faces.index.iloc[rows].reset_index(drop=True)
     copy = pd.Series(rows).groupby(rows).cumcount()
-    return Faces(np.concatenate(images), index.assign(copy=copy.to_numpy(np.int64)))
+    targets = None if faces.targets is None else faces.targets[rows]
+    return Faces(np.concatenate(images), index.assign(copy=copy.to_numpy(np.int64)), targets)
 
 
 def _missing(

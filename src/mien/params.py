@@ -67,6 +67,7 @@ class Data(Section):
     sha256: str | None = Field(
         pattern="^[0-9a-f]{64}$", description="expected hash of the download"
     )
+    ferplus: Path | None = Field(description="FER+ votes, for FER2013 as a CSV: what train aims at")
     classes: tuple[str, ...] = Field(description="classes in order; empty: all, alphabetically")
     image_size: int = Field(ge=16, le=512, description="side of the grey square, in pixels")
     split: Split = Field(description="fractions for the splits that the source lacks")
@@ -87,6 +88,17 @@ class Policy(Section):
     label_conflicts: Action = Field(description="duplicates whose labels disagree: drop all copies")
 
 
+class Labels(Section):
+    """The search for wrong labels in the train split, by cross-validation."""
+
+    action: Literal["none", "list", "drop", "soften"] = Field(
+        description="of suspects; soften: train on the mean of the label and what the nets say"
+    )
+    arch: Annotated[str, AfterValidator(models.known)] = Field(description="of the nets that judge")
+    folds: int = Field(ge=2, le=20, description="each image is judged by a net of the others")
+    epochs: int = Field(ge=2, description="of each fold's training")
+
+
 class Audit(Section):
     """Thresholds of the findings, in grey levels 0 to 255 after resizing."""
 
@@ -95,6 +107,7 @@ class Audit(Section):
     blurred: float = Field(ge=0, description="blurred: variance of the Laplacian below this")
     near_distance: int = Field(ge=0, le=64, description="near-duplicate: hash bits that may differ")
     policy: Policy
+    labels: Labels
 
 
 class Operation(Section):
@@ -263,6 +276,14 @@ def _check_value(kind: type[Section], key: str, value: object, name: str) -> Non
         raise ValueError(f"{name}: {error.errors()[0]['msg']}, got {value!r}") from error
 
 
+def different(section: "Tune | Distill") -> Any:
+    """Return the section if no architecture is named twice; a ValueError if one is."""
+    twice = {arch for arch in section.archs if section.archs.count(arch) > 1}
+    if twice:
+        raise ValueError(f"archs must be different, got {', '.join(sorted(twice))} twice")
+    return section
+
+
 class Tune(Section):
     """A study for each architecture: short trainings, then the best at full length."""
 
@@ -281,12 +302,7 @@ class Tune(Section):
         pattern=r"^postgresql(\+psycopg)?://", description="URL of PostgreSQL, for many workers"
     )
 
-    @model_validator(mode="after")
-    def _different(self) -> "Tune":
-        twice = {arch for arch in self.archs if self.archs.count(arch) > 1}
-        if twice:
-            raise ValueError(f"archs must be different, got {', '.join(sorted(twice))} twice")
-        return self
+    _different = model_validator(mode="after")(different)
 
 
 class Ensemble(Section):
@@ -294,6 +310,16 @@ class Ensemble(Section):
 
     members: tuple[str, ...] = Field(description="names of models; empty: all")
     method: Literal["auto", "mean", "weighted", "vote", "greedy", "stacking"]
+
+
+class Distill(Section):
+    """Students: nets trained as in `train` on what the ensemble says of the training images."""
+
+    archs: tuple[Annotated[str, AfterValidator(models.known)], ...]
+    width: float = Field(gt=0, le=8, description="the students' `model.width`")
+    share: float = Field(ge=0, le=1, description="of the ensemble in the targets, else the labels")
+
+    _different = model_validator(mode="after")(different)
 
 
 class Evaluate(Section):
@@ -315,8 +341,15 @@ class Params(Section):
     train: Train
     tune: Tune
     ensemble: Ensemble
+    distill: Distill
     evaluate: Evaluate
     tensorboard: bool = Field(description="write the epochs to .mien/tensorboard too")
+
+    def student(self, arch: str) -> "Params":
+        """Return these for a student: its net, and labels that its targets smooth already."""
+        model = self.model.model_copy(update={"arch": arch, "width": self.distill.width})
+        train = self.train.model_copy(update={"label_smoothing": 0.0, "folds": 0})
+        return self.model_copy(update={"model": model, "train": train})
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

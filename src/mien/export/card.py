@@ -25,7 +25,7 @@ def card(
         combination: see `mien.ensembles`; it names the members that count.
         validation: of `mien.metrics.score`, of calibrated probabilities.
         test: the same of the test split, where the probabilities may be those before calibration:
-            only what barely depends on it is taken.
+            only what barely depends on it is taken. `unseen` scores go with both.
 
     Returns:
         `arch`, `classes`, `image_size`; `parameters` and `multiply_adds` (of one face) of all
@@ -57,9 +57,13 @@ def card(
         "method": combination["method"],
         "temperature": combination["temperature"],
         "metrics": {
-            "validation": {name: validation[name] for name in ("n", *figures, *CALIBRATION)},
-            "test": {name: test[name] for name in ("n", *figures)},
+            "validation": _chosen(validation, ("n", *figures, *CALIBRATION, "unseen")),
+            "test": _chosen(test, ("n", *figures, "unseen")),
         },
         "data": {path: md5 for name in names for path, md5 in records[name]["data"].items()},
         "params_sha256": hashlib.sha256(params.encode()).hexdigest(),
     }
+
+
+def _chosen(score: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: score[name] for name in names if name in score}

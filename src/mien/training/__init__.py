@@ -2,6 +2,6 @@
 
 from mien.training.board import board
 from mien.training.fitting import Trained, described, fit
-from mien.training.folds import cross_validate
+from mien.training.folds import cross_validate, out_of_fold
 
-__all__ = ["Trained", "board", "cross_validate", "described", "fit"]
+__all__ = ["Trained", "board", "cross_validate", "described", "fit", "out_of_fold"]

@@ -32,8 +32,7 @@ class Batches(keras.utils.PyDataset):
             epoch: counts from 0.
         """
         super().__init__()
-        self._faces, self._labels = faces, faces.labels
-        self._targets = np.eye(len(faces.classes), dtype=np.float32)
+        self._faces, self._targets = faces, faces.aims()
         self._mixup, self._augment = mixup, augment
         self._seed, self._epoch = seed, epoch
         # 0 is the order, 1 and up are the batches.
@@ -51,7 +50,7 @@ class Batches(keras.utils.PyDataset):
         images = self._faces.images[rows]
         if self._augment.each_epoch:
             images = vary(images, rng, self._augment)
-        images, targets = images.astype(np.float32), self._targets[self._labels[rows]]
+        images, targets = images.astype(np.float32), self._targets[rows]
         return mix(images, targets, self._mixup, rng) if self._mixup else (images, targets)
 
 

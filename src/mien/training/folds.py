@@ -17,8 +17,8 @@ from mien.training.fitting import fit
 METRICS = ("accuracy", "macro_f1", "roc_auc")
 
 
-def splits(training: Faces, folds: int, seed: int) -> Iterator[tuple[Faces, Faces]]:
-    """Yield the images to learn from and those to measure on, for each fold.
+def splits(training: Faces, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the rows of the images to learn from and of those to measure on, for each fold.
 
     Folds are stratified by class. Images of one group stay together, a copy with its
     original, and only originals are measured on.
@@ -29,16 +29,16 @@ def splits(training: Faces, folds: int, seed: int) -> Iterator[tuple[Faces, Face
     groups = training.index.groupby("label", observed=False)["group"].nunique()
     if groups.min() < folds:
         raise ParamError(
-            f"train.folds: {folds} folds need at least {folds} images of each class that are no "
-            f"duplicates, got {groups.min()} of {groups.idxmin()}; lower train.folds"
+            f"{folds} folds need at least {folds} images of each class that are no duplicates, "
+            f"got {groups.min()} of {groups.idxmin()}; ask for fewer folds"
         )
     copies = training.index["copy"].to_numpy() > 0
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for learn, measure in folder.split(copies, training.labels, training.index["group"]):
-        yield training.take(learn), training.take(measure[~copies[measure]])
+        yield learn, measure[~copies[measure]]
 
 
-def cross_validate(
+def out_of_fold(
     spec: Mapping[str, Any],
     training: Faces,
     *,
@@ -47,29 +47,27 @@ def cross_validate(
     seed: int,
     checkpoints: Path,
     pretrained: Pretrained | None = None,
-) -> dict[str, Any]:
-    """Return mean and spread of the scores over `train.folds` trainings.
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows of originals, and what a net that learnt from the other folds says of them.
 
     Args:
         spec: see `mien.models`.
-        training: images and their copies; each original is measured on once.
-        train: how to train each fold.
+        training: images and their copies.
+        train: how to train each fold, and `folds`, how many.
         augment: how images vary in each epoch.
         seed: of the folds and of each training.
         checkpoints: folder of this cross-validation alone; it goes on from there.
         pretrained: trained weights that a transfer net starts from.
 
-    Returns:
-        `accuracy`, `macro_f1` and `roc_auc`, each as `_mean` and as `_std`, the sample standard
-        deviation; `each`: for each fold the three and `n`, the number of images measured on.
-        Rounded to 6 digits.
+    Yields:
+        For each fold int rows, (n,), and float32 probabilities, (n, C); each original once.
     """
-    each = []
     for fold, (learn, measure) in enumerate(splits(training, train.folds, seed), start=1):
+        measured = training.take(measure)
         trained = fit(
             spec,
-            learn,
-            measure,
+            training.take(learn),
+            measured,
             train=train,
             augment=augment,
             seed=seed,
@@ -77,8 +75,23 @@ def cross_validate(
             pretrained=pretrained,
             title=f"fold {fold}/{train.folds}, epoch",
         )
-        probabilities = trained.model.predict(measure.images, batch_size=256, verbose=0)
-        result = score(measure.labels, probabilities, measure.classes, seed)
+        yield measure, trained.model.predict(measured.images, batch_size=256, verbose=0)
+
+
+def cross_validate(spec: Mapping[str, Any], training: Faces, **how: Any) -> dict[str, Any]:
+    """Return mean and spread of the scores over `train.folds` trainings.
+
+    Arguments are those of `out_of_fold`.
+
+    Returns:
+        `accuracy`, `macro_f1` and `roc_auc`, each as `_mean` and as `_std`, the sample standard
+        deviation; `each`: for each fold the three and `n`, the number of images measured on.
+        Rounded to 6 digits.
+    """
+    each = []
+    for measure, probabilities in out_of_fold(spec, training, **how):
+        measured = training.take(measure)
+        result = score(measured.labels, probabilities, training.classes, how["seed"])
         each.append({name: result[name] for name in ("n", *METRICS)})
     spread: dict[str, Any] = {"each": each}
     for name in METRICS:

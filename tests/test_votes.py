@@ -1,0 +1,59 @@
+"""FER+ votes, made up, joined to the rows of a table and to what training aims at."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien import votes
+from mien.errors import ParamError
+
+CLASSES = ("happy", "neutral", "sad")
+# Ten votes on each of three rows, in the columns of the published file.
+TABLE = """Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown
+Training,fer0.png,4,6,0,0,0,0,0,0,0
+Training,fer1.png,2,0,5,2,0,0,0,0,1
+Training,,1,1,0,1,0,0,0,0,7
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "fer2013new.csv").write_text(TABLE)
+    return tmp_path / "fer2013new.csv"
+
+
+def names(*rows: int) -> pd.Series:
+    return pd.Series([f"set/fer2013.csv:{row}" for row in rows])
+
+
+def test_shares_follow_the_rows_whatever_their_order(path):
+    shares = votes.read(path, names(2, 1, 3), CLASSES)
+    expected = [[0, 0.5, 0.5], [0.6, 0.4, 0], [0, 0, 0]]
+    np.testing.assert_allclose(shares, expected, atol=1e-7)
+    assert shares.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (TABLE.replace("happiness", "joy"), "no column for happy"),
+        (TABLE + TABLE.splitlines()[1], "has 4 rows, the source 3"),
+        (TABLE.replace(",4,6,", ",4,many,"), "row 1: expected counts of votes"),
+        (TABLE.replace(",4,6,", ",-4,6,"), "row 1: expected counts of votes"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_wrong_table_is_named(path, table, said):
+    path.write_text(table)
+    with pytest.raises(ParamError, match=said):
+        votes.read(path, names(1, 2, 3), CLASSES)
+
+
+def test_a_source_without_rows_is_refused(path):
+    with pytest.raises(ParamError, match="FER2013 as one CSV"):
+        votes.read(path, pd.Series(["train/happy/1.png"]), CLASSES)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ParamError, match=r"absent.csv cannot be read"):
+        votes.read(tmp_path / "absent.csv", names(1), CLASSES)
