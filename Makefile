@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format ui dashboard results lock clean help
+.PHONY: all test lint format ui dashboard results release-models lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -45,6 +45,10 @@ dashboard: $(INSTALLED)  ## Open the tuning studies on http://127.0.0.1:8080 (PO
 results: $(INSTALLED)  ## Run on real data, keep the numbers in reports/results (NAME=… SOURCE=…; KEEP=1 keeps the experiment)
 	@python scripts/results.py '$(NAME)' '$(SOURCE)' $(if $(KEEP),--keep)
 
+release-models: $(INSTALLED)  ## Make the models that come with the package anew (SOURCE=/path/to/fer2013.zip)
+	@python scripts/results.py fer4 '$(SOURCE)' --ship
+	@python scripts/results.py fer7 '$(SOURCE)' --ship
+
 lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
@@ -58,4 +62,4 @@ clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache,
 	find src stages tests -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -2,6 +2,7 @@
 
 `python scripts/results.py NAME SOURCE` takes the params in reports/results/NAME/settings.yaml.
 Run again after a kill, it goes on from there. SOURCE's path stays out of what it writes.
+With `--ship`, the champion becomes the model NAME that comes with the package.
 """
 
 import argparse
@@ -14,18 +15,29 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dvc.api
 from dvc.utils.serialize import load_yaml, parse_yaml
+
+# Of this checkout, whatever is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from mien import tracking
 
 RESULTS = Path("reports/results")
 # None of these charts shows a face: pictures of faces lie outside Git.
 CHARTS = ("evaluate/*.png", "evaluate/*/confusion.png", "ensemble/*.png", "tune/*/*.png")
 SCORES = ("accuracy", "macro_f1", "roc_auc")
 BOUNDS = ("", "_low", "_high")
+PRETRAINED = Path("src/mien/pretrained")
+# From the smallest to the largest: the first that the export kept is shipped.
+VERSIONS = ("model_int8", "model_float16", "model")
+LARGEST = 8 * 10**6
 
 
 def main() -> None:
@@ -34,6 +46,7 @@ def main() -> None:
     parser.add_argument("name", help="folder of settings.yaml in reports/results")
     parser.add_argument("source", help="zip, tar, CSV or folder of faces")
     parser.add_argument("--keep", action="store_true", help="leave the experiment to `dvc exp`")
+    parser.add_argument("--ship", action="store_true", help="put the champion into the package")
     given = parser.parse_args()
     folder, source = RESULTS / given.name, Path(given.source).resolve()
     settings = folder / "settings.yaml"
@@ -56,6 +69,8 @@ def main() -> None:
         run(experiment, params, lock.fileno())
         commit = git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{experiment}")
         write(commit, folder, source)
+        if given.ship:
+            ship(commit, given.name)
         if not given.keep:
             forget(experiment)
 
@@ -103,7 +118,7 @@ def write(commit: str, folder: Path, source: Path) -> None:
         if path.endswith(".json")
     }
     with (folder / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = list(table(metrics))
+        rows = list(table(metrics, commit))
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -119,7 +134,35 @@ def write(commit: str, folder: Path, source: Path) -> None:
             (folder / chart).write_bytes(shown(commit, path))
 
 
-def table(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def training_seconds(commit: str, name: str) -> float | None:
+    """Return how long the epochs of a model took, if its training was logged in MLflow."""
+    if name == "ensemble":
+        return None
+    record = dvc.api.read(f"models/{place(name)}/record.json", rev=commit)
+    return tracking.training_seconds(json.loads(record), Path.cwd())
+
+
+def ship(commit: str, name: str) -> None:
+    """Write the smallest exported version that passed its checks, and the card, as NAME."""
+    with tempfile.TemporaryDirectory() as room:
+        export = Path(room, "export")
+        command = [sys.executable, "-m", "dvc", "get", "-q", ".", "models/export"]
+        subprocess.run([*command, "--rev", commit, "--out", str(export)], check=True)
+        files = [export / f"{version}.onnx" for version in VERSIONS]
+        kept = [file for file in files if file.is_file() and file.stat().st_size < LARGEST]
+        if not kept:
+            sys.exit(
+                f"results: no version of the champion is below {LARGEST:,} bytes, {name} stays"
+            )
+        PRETRAINED.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(kept[0], PRETRAINED / f"{name}.onnx")
+        card = json.loads((export / "card.json").read_text())
+    made = json.loads((RESULTS / name / "provenance.json").read_text())
+    card |= {"version": kept[0].stem, "commit": made["commit"], "source": made["source"]}
+    write_json(PRETRAINED / f"{name}.json", card)
+
+
+def table(metrics: dict[str, Any], commit: str) -> Iterator[dict[str, Any]]:
     """Yield a row for each model, the best on validation first."""
     evaluation, ensemble = metrics["metrics/evaluate.json"], metrics["metrics/ensemble.json"]
     validation = {name: metrics[f"metrics/{place(name)}.json"] for name in evaluation["models"]}
@@ -134,7 +177,11 @@ def table(metrics: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 f"{split}_{key}{bound}": score[key + bound] for key in SCORES for bound in BOUNDS
             }
             row[f"{split}_n"] = score["n"]
+            unseen = score.get("unseen", score)
+            row |= {f"{split}_unseen_accuracy{b}": unseen[f"accuracy{b}"] for b in BOUNDS}
+            row[f"{split}_unseen_n"] = unseen["n"]
         row |= {key: validation[name][key] for key in cost}
+        row["training_seconds"] = training_seconds(commit, name)
         yield row | {"mcnemar_p": evaluation["compared"].get(name, {}).get("mcnemar_p")}
 
 

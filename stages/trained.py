@@ -78,7 +78,7 @@ def train_model(
         if params.train.folds:
             metrics["folds"] = cross_validate(spec, training, **recipe, checkpoints=checkpoints)
         write_json(Path("metrics", f"{place}.json"), metrics)
-        watched.finish(record)
+        watched.finish(record, trained.seconds)
     shutil.rmtree(checkpoints)
 
 

@@ -117,7 +117,7 @@ def _write(
     # Only now it is known which training is the model's.
     with tracking.live(STAGE, name, tracking.key(hashes), sections, ROOT) as watched:
         watched.log(final.trained.history)
-        watched.finish(record)
+        watched.finish(record, final.trained.seconds)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def written() -> dict[str, str]:
     """Return the files of a pipeline with two models and their ensemble, shaped as they are."""
     cost = {"parameters": 1000, "multiply_adds": 5000}
     metrics = {
-        "train": {"arch": "compact", **cost, **score(0.5, 20)},
+        "train": {"arch": "compact", **cost, **score(0.5, 20), "unseen": score(0.25, 5)},
         "tune/resnet": {"arch": "resnet", "parameters": 7, "multiply_adds": 9, **score(0.75, 20)},
         "ensemble": {"members": ["train", "tune_resnet"], "method": "mean", **score(0.625, 20)},
         "evaluate": {
@@ -71,8 +71,13 @@ def written() -> dict[str, str]:
         "tune/resnet/parallel.png",
         "tune/resnet/trials.csv",
     )
-    return {f"metrics/{name}.json": json.dumps(content) for name, content in metrics.items()} | {
-        f"reports/{name}": name for name in charts
+    models = {f"{name}/record.json": "{}" for name in ("train", "tune/resnet")}
+    models |= {"export/model.onnx": "large", "export/model_float16.onnx": "small"}
+    models["export/card.json"] = '{"arch": "resnet"}'
+    return {
+        **{f"metrics/{name}.json": json.dumps(content) for name, content in metrics.items()},
+        **{f"reports/{name}": name for name in charts},
+        **{f"models/{name}": content for name, content in models.items()},
     }
 
 
@@ -93,6 +98,7 @@ def run(folder: Path, *command: str, code: int = 0) -> str:
 
 def environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    env["MIEN_TRACKING"] = "off"
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     for role in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
@@ -126,6 +132,7 @@ def made(tmp_path_factory) -> Path:
             "cmd": "python evaluate.py",
             "deps": ["data/raw", "evaluate.py", "written.json"],
             "params": ["train"],
+            "outs": ["models"],
             "metrics": metrics["evaluate"] + [{name: {"cache": False}} for name in kept],
             "plots": [{"reports": {"cache": False}}],
         },
@@ -134,7 +141,7 @@ def made(tmp_path_factory) -> Path:
     (folder / "evaluate.py").write_text(EVALUATE)
     (folder / "written.json").write_text(json.dumps(written()))
     (folder / "sample").write_text("drawn")
-    (folder / ".gitignore").write_text("/data\n/.mien\n")
+    (folder / ".gitignore").write_text("/data\n/models\n/.mien\n")
     dump_yaml(folder / "dvc.yaml", {"stages": stages})
     params = {"data": {"source": "sample", "classes": []}, "train": {"epochs": 1, "rate": 0.1}}
     dump_yaml(folder / "params.yaml", params)
@@ -227,6 +234,8 @@ def _check_results(project: Path, source: Path) -> None:
     assert [best[f"validation_macro_f1{end}"] for end in ENDS] == ["0.75", "0.6875", "0.8125"]
     assert [best[f"test_roc_auc{end}"] for end in ENDS] == ["0.6875", "0.625", "0.75"]
     assert [rows[name]["mcnemar_p"] for name in rows] == ["", "0.125", "0.03125"]
+    assert [rows["train"][f"validation_unseen_{key}"] for key in ("accuracy", "n")] == ["0.25", "5"]
+    assert [best[f"validation_unseen_{key}"] for key in ("accuracy", "n")] == ["0.75", "20"]
     assert (together["parameters"], together["multiply_adds"]) == ("1007", "5009")
 
     text = (folder / "provenance.json").read_text()
@@ -271,6 +280,11 @@ def test_a_failing_pipeline_writes_nothing_and_the_experiment_can_be_kept(projec
     results(project, "real", str(source), "--keep")
     assert "/results-real" in run(project, "git", "for-each-ref", "refs/exps")
     # A second run takes its place, all of it from the cache.
-    results(project, "real", str(source))
+    results(project, "real", str(source), "--ship")
+    shipped = project / "src/mien/pretrained"
+    assert (shipped / "real.onnx").read_text() == "small"
+    card = json.loads((shipped / "real.json").read_text())
+    assert (card["arch"], card["version"]) == ("resnet", "model_float16")
+    assert card["source"]["sha256"] == hashlib.sha256(b"faces").hexdigest()
     assert (project / ".mien/ran").read_text() == "ingest evaluate "
     assert run(project, "git", "for-each-ref", "refs/exps") == ""

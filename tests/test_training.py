@@ -117,6 +117,7 @@ def test_killed_training_resumes_to_the_bytes_of_an_undisturbed_one(undisturbed,
     assert seen == [3], "the finished epochs must not run again"
     assert result.history == undisturbed.history
     assert digest(result.model, tmp_path) == undisturbed.digest
+    assert result.seconds > saved["seconds"] > 0
 
 
 def test_finished_training_is_not_repeated(undisturbed, tmp_path):

@@ -52,7 +52,7 @@ with tracking.live('train', 'train', {model.inputs!r}, PARAMS, Path('.')) as run
     print('logged', flush=True)
     sys.stdin.readline()
     run.log(HISTORY)
-    run.finish({model.record!r})
+    run.finish({model.record!r}, 1.5)
 """
     inherited = ("MLFLOW_TRACKING_URI", "PATH")
     process = subprocess.Popen(
@@ -83,7 +83,7 @@ def test_a_training_watched_and_then_tracked_is_one_run(root):
         assert (watched_run.info.status, curve(root, watched_run)) == ("RUNNING", {1: [1.0]})
         run.log(HISTORY[:2])
         run.log(HISTORY)
-        run.finish(model.record)
+        run.finish(model.record, 1.5)
     (before,) = runs(root, "train")
     assert before.info.status == "FINISHED"
     assert before.data.tags["mien.key"] == tracking.key(model.record)
@@ -93,6 +93,8 @@ def test_a_training_watched_and_then_tracked_is_one_run(root):
     assert after.info.end_time == before.info.end_time
     assert curve(root, after) == EPOCHS
     assert after.data.metrics["test_macro_f1"] == model.test["macro_f1"]
+    assert tracking.training_seconds(model.record, root) == 1.5
+    assert tracking.training_seconds(model.record | {"name": "another"}, root) is None
 
 
 def test_a_killed_training_resumes_its_run_without_repeating_epochs(root):
@@ -105,7 +107,7 @@ def test_a_killed_training_resumes_its_run_without_repeating_epochs(root):
         assert killed.info.status == "RUNNING"
         with live(model, root) as run:
             run.log(HISTORY)
-            run.finish(model.record)
+            run.finish(model.record, 1.5)
     (resumed,) = runs(root, "train")
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
@@ -126,7 +128,7 @@ def test_a_run_whose_process_lives_is_left_alone(root):
     with another_process(root, model, epochs=1):
         with live(model, root) as run:
             run.log(HISTORY)
-            run.finish(model.record)
+            run.finish(model.record, 1.5)
         tracking.track([model], evaluation(model), root)
         alive, own = runs(root, "train")
         assert (alive.info.status, own.info.status) == ("RUNNING", "FINISHED")
@@ -141,7 +143,7 @@ def test_twins_that_end_alike_leave_one_run(root):
         assert len(runs(root, "train")) == 2
         for run in (second, first):
             run.log(HISTORY)
-            run.finish(model.record)
+            run.finish(model.record, 1.5)
     (left,) = runs(root, "train")
     assert left.info.status == "FINISHED"
 
@@ -161,7 +163,7 @@ def test_a_failed_training_is_marked_and_resumed(root):
     with live(model, root) as run:
         assert [run.info.status for run in runs(root, "train")] == ["RUNNING"]
         run.log(HISTORY)
-        run.finish(model.record)
+        run.finish(model.record, 1.5)
     (resumed,) = runs(root, "train")
     assert (resumed.info.run_id, resumed.info.status) == (failed.info.run_id, "FINISHED")
 
@@ -172,7 +174,7 @@ def test_a_training_done_again_is_not_logged_again(root, capsys):
         capsys.readouterr()
         with live(model, root) as run:
             run.log(HISTORY)
-            run.finish(model.record)
+            run.finish(model.record, 1.5)
     (run,) = runs(root, "train")
     assert capsys.readouterr().err.count(run.info.run_id) == 1
     assert curve(root, run) == EPOCHS
@@ -185,7 +187,7 @@ def test_an_unreachable_server_costs_a_training_one_line_and_seconds(root, monke
     with live(model, root) as run:
         for epochs in (1, 2, 3):
             run.log(HISTORY[:epochs])
-        run.finish(model.record)
+        run.finish(model.record, 1.5)
     assert time.monotonic() - start < 15
     said = capsys.readouterr().err
     assert said.count("\n") == 1

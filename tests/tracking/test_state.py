@@ -279,7 +279,7 @@ def test_off_does_not_import_mlflow(root):
     code = (
         "import sys; from pathlib import Path; from mien import tracking\n"
         "with tracking.live('train', 'train', 'k', {}, Path('.')) as run:\n"
-        "    run.log([{'epoch': 1, 'loss': 1.0}]); run.finish({})\n"
+        "    run.log([{'epoch': 1, 'loss': 1.0}]); run.finish({}, 1.5)\n"
         "assert 'mlflow' not in sys.modules"
     )
     env = {"MIEN_TRACKING": "off", "PATH": ""}

@@ -78,15 +78,15 @@ class Run(Protocol):
     def log(self, history: History) -> None:
         """Show the epochs of `history`, all so far, that the run lacks."""
 
-    def finish(self, record: Mapping[str, Any]) -> None:
-        """End the run and give it the record's key."""
+    def finish(self, record: Mapping[str, Any], seconds: float) -> None:
+        """End the run, give it the record's key, and say how many seconds the epochs took."""
 
 
 class _Silent:
     def log(self, history: History) -> None:
         pass
 
-    def finish(self, record: Mapping[str, Any]) -> None:
+    def finish(self, record: Mapping[str, Any], seconds: float) -> None:
         pass
 
 
@@ -163,6 +163,25 @@ def track(models: Sequence[Trained], evaluation: Mapping[str, Any], root: Path) 
         )
     print(f"MLflow: {said}", file=sys.stderr)
     return sorted([*(key(model.record) for model in models), pipeline_key(models, evaluation)])
+
+
+def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
+    """Return what the epochs of the model with this record took, None if no run tells it.
+
+    Args:
+        record: the model's `record.json`.
+        root: folder of the project, where the default store lies.
+
+    Raises:
+        TrackingError: MLflow does not answer.
+    """
+    if not _enabled():
+        return None
+    from mien.tracking import runs, store
+
+    with store.one_line_errors(root):
+        run = runs.find(store.connect(root), "mien.key", key(record), "FINISHED")
+    return None if run is None else run.data.metrics.get("training_seconds")
 
 
 def _enabled() -> bool:

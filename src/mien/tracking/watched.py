@@ -44,10 +44,11 @@ class WatchedRun:
                 runs.log_epochs(self._store, self._run, new)
                 self._epochs |= {int(row["epoch"]) for row in new}
 
-    def finish(self, record: Mapping[str, Any]) -> None:
-        """End the run and give it the record's key."""
+    def finish(self, record: Mapping[str, Any], seconds: float) -> None:
+        """End the run, give it the record's key, and say how long the training took."""
         with self._forgiven():
             if self._run is not None:
+                runs.log_scores(self._store, self._run, {"training_seconds": seconds})
                 runs.finish(self._store, self._run, tracking.key(record))
 
     def abandon(self, status: str) -> None:

@@ -19,11 +19,13 @@ class State:
         history: one row of figures for each finished epoch.
         average: moving average of the weights.
         best: the averaged weights of the epoch with the lowest validation loss.
+        seconds: that the finished epochs took.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     average: list[np.ndarray] = field(default_factory=list)
     best: list[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def losses(self) -> list[float]:
@@ -43,7 +45,7 @@ def save(folder: Path, model: keras.Model, state: State) -> None:
     arrays |= {f"best{i:05d}": array for i, array in enumerate(state.best)}
     np.savez(folder / f"{epoch}.npz", **arrays)  # type: ignore[arg-type]
     new = folder / f"{STATE}.new"
-    new.write_text(json.dumps({"epoch": epoch, "history": state.history}))
+    new.write_text(json.dumps({"epoch": epoch, "history": state.history, "seconds": state.seconds}))
     os.replace(new, folder / STATE)
     for path in folder.iterdir():
         if path.name != STATE and not path.name.startswith(epoch):
@@ -71,4 +73,4 @@ def load(folder: Path, model: keras.Model) -> State:
         names = sorted(arrays.files)
         average = [arrays[name] for name in names if name.startswith("average")]
         best = [arrays[name] for name in names if name.startswith("best")]
-    return State(saved["history"], average, best)
+    return State(saved["history"], average, best, saved["seconds"])

@@ -42,10 +42,12 @@ class Trained:
             augmentation), val_loss, val_accuracy, val_macro_f1, val_roc_auc, val_log_loss (of
             the averaged weights) and learning_rate (of the epoch's last step). `loss` and
             `val_loss` are label-smoothed alike, `val_log_loss` is not.
+        seconds: that the epochs took, of all attempts; no out of the pipeline holds it.
     """
 
     model: keras.Model
     history: History
+    seconds: float
 
 
 def described(model: Model, training: Faces) -> dict[str, Any]:
@@ -120,8 +122,9 @@ def fit(
         state.history.append(row | {"learning_rate": steps.rate})
         if train.early_stopping and schedule.best_epoch(state.losses) == epoch:
             state.best = state.average
-        checkpoint.save(checkpoints, model, state)
         seconds = time.monotonic() - started
+        state.seconds += seconds
+        checkpoint.save(checkpoints, model, state)
         print(
             f"{name}  loss {row['loss']:.4f}  val accuracy {row['val_accuracy']:.4f}  "
             f"macro F1 {row['val_macro_f1']:.4f}  {seconds:.1f} s",
@@ -131,7 +134,7 @@ def fit(
         watch(state.history)
     trained = models.build(spec, seed)
     trained.set_weights(state.best or state.average)
-    return Trained(trained, state.history)
+    return Trained(trained, state.history, state.seconds)
 
 
 def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
