@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format ui dashboard results release-models lock clean help
+.PHONY: all test lint format ui dashboard results release-models docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -49,14 +49,18 @@ release-models: $(INSTALLED)  ## Make the models that come with the package anew
 	@python scripts/results.py fer4 '$(SOURCE)' --ship
 	@python scripts/results.py fer7 '$(SOURCE)' --ship
 
+docs: $(INSTALLED)  ## Build the documentation's site in docs/_build; a dead link fails
+	@python scripts/params_page.py
+	sphinx-build -W --keep-going -q -b html docs docs/_build
+
 lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
-		--extra pipeline --extra postgres --extra s3 --extra gs --extra dev --output-file requirements.txt pyproject.toml
+		--extra pipeline --extra postgres --extra s3 --extra gs --extra docs --extra dev --output-file requirements.txt pyproject.toml
 
 clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache, MLflow's runs and the studies
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info .mien/train
+	rm -rf .venv docs/_build .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info .mien/train
 	git clean -qfdX models
 	find data -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
 	find src stages tests -name __pycache__ -prune -exec rm -rf {} +

@@ -77,14 +77,14 @@ class Data(Section):
 class Policy(Section):
     """What happens to each finding; of duplicates, `drop` keeps one copy."""
 
-    colour: Action
-    resized: Action
-    blank: Action
-    dark: Action
-    bright: Action
-    blurred: Action
-    exact_duplicates: Action
-    near_duplicates: Action
+    colour: Action = Field(description="channels that differ")
+    resized: Action = Field(description="another size than `data.image_size`")
+    blank: Action = Field(description="one grey level")
+    dark: Action = Field(description="under `audit.dark`")
+    bright: Action = Field(description="over `audit.bright`")
+    blurred: Action = Field(description="under `audit.blurred`")
+    exact_duplicates: Action = Field(description="equal pixels: drop all copies but one")
+    near_duplicates: Action = Field(description="almost equal: drop all copies but one")
     label_conflicts: Action = Field(description="duplicates whose labels disagree: drop all copies")
 
 
@@ -127,10 +127,12 @@ class Augment(Section):
     """Variations of the training images, drawn once per copy and anew in every epoch."""
 
     copies: int = Field(ge=0, le=20, description="varied copies written for each training image")
-    balance: Literal["none", "mirror", "oversample"]
+    balance: Literal["none", "mirror", "oversample"] = Field(
+        description="fill the smaller classes with mirrored or with varied images"
+    )
     each_epoch: bool = Field(description="vary the images anew in every epoch of training")
     strength: float = Field(ge=0, le=3, description="factor on how far the operations go")
-    flip: Flip
+    flip: Flip = Field(description="horizontal mirroring")
     brightness: Operation = Field(description="factor on the grey levels")
     rotation: Operation = Field(description="degrees, anticlockwise")
     shear: Operation = Field(description="horizontal shear, tangent of the angle")
@@ -149,7 +151,9 @@ class Model(Section):
     depth: int | None = Field(ge=1, le=8, description="blocks, or layers in each block")
     kernel: int | None = Field(ge=1, le=15, description="side of the kernels, or of the first")
     dense: int | None = Field(ge=1, le=8192, description="units of the hidden dense layer")
-    attention: Literal["none", "se", "cbam", "self"] | None
+    attention: Literal["none", "se", "cbam", "self"] | None = Field(
+        description="after each stage; empty: the architecture's own"
+    )
     weights: str = Field(description="a transfer net's start: none, imagenet, or a file's path")
     unfreeze: int = Field(ge=0, description="layers below the head that learn after it")
 
@@ -166,21 +170,25 @@ class Model(Section):
 class Train(Section):
     """One training run."""
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="times that every image is learnt from")
+    batch_size: int = Field(ge=1, description="images in a step")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="sgd: Nesterov momentum 0.9")
     learning_rate: Annotated[float, BeforeValidator(lambda rate: OWN if rate is None else rate)] = (
         Field(gt=0, description="empty: the architecture's own")
     )
     weight_decay: float = Field(ge=0, description="of adamw and sgd; adam ignores it")
-    schedule: Literal["constant", "cosine", "plateau"]
+    schedule: Literal["constant", "cosine", "plateau"] = Field(
+        description="of the learning rate; plateau: halved whenever validation stalls"
+    )
     warmup_epochs: float = Field(ge=0, description="linear warm-up, part of `epochs`")
     early_stopping: int = Field(ge=0, description="epochs without a better validation; 0: off")
-    label_smoothing: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1, description="of a target spread over all classes")
     mixup: float = Field(ge=0, description="alpha of the Beta distribution; 0: off")
     ema: float = Field(ge=0, lt=1, description="momentum of the weights' moving average; 0: off")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
-    backend: Literal["tensorflow", "jax", "torch"]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        description="of the arithmetic; mixed_bfloat16 is faster where the processor has it"
+    )
+    backend: Literal["tensorflow", "jax", "torch"] = Field(description="of Keras")
     folds: int = Field(ge=0, le=20, description="cross-validation folds; 0: none")
 
     def suited(self, model: Mapping[str, Any]) -> "Train":
@@ -232,9 +240,9 @@ class Choices(Section):
 class Search(Section):
     """What a study may change, each key one of the section's; `model` only as a net takes it."""
 
-    model: dict[str, Range | Choices]
-    train: dict[str, Range | Choices]
-    augment: dict[str, Range | Choices]
+    model: dict[str, Range | Choices] = Field(description="`low` and `high`, or `choices`")
+    train: dict[str, Range | Choices] = Field(description="likewise")
+    augment: dict[str, Range | Choices] = Field(description="likewise")
 
     @model_validator(mode="after")
     def _known(self) -> "Search":
@@ -287,13 +295,19 @@ def different(section: "Tune | Distill") -> Any:
 class Tune(Section):
     """A study for each architecture: short trainings, then the best at full length."""
 
-    archs: tuple[Annotated[str, AfterValidator(models.known)], ...]
+    archs: tuple[Annotated[str, AfterValidator(models.known)], ...] = Field(
+        description="architectures with a study; may be empty"
+    )
     trials: int = Field(ge=1, description="trials of a study, the first with this file's values")
     minutes: float | None = Field(gt=0, description="no new trial after these; then not repeatable")
     epochs: int = Field(ge=1, description="epochs of a trial")
     fraction: float = Field(gt=0, le=1, description="share of the training images in a trial")
-    sampler: Literal["tpe", "gp", "random", "grid", "nsga2", "cmaes"]
-    pruner: Literal["hyperband", "median", "none"]
+    sampler: Literal["tpe", "gp", "random", "grid", "nsga2", "cmaes"] = Field(
+        description="how Optuna chooses a trial's values"
+    )
+    pruner: Literal["hyperband", "median", "none"] = Field(
+        description="how Optuna stops a poor trial early"
+    )
     metric: Literal["macro_f1", "accuracy", "roc_auc", "log_loss"] = Field(
         description="on validation, after a trial's last epoch"
     )
@@ -309,13 +323,17 @@ class Ensemble(Section):
     """What the models say together."""
 
     members: tuple[str, ...] = Field(description="names of models; empty: all")
-    method: Literal["auto", "mean", "weighted", "vote", "greedy", "stacking"]
+    method: Literal["auto", "mean", "weighted", "vote", "greedy", "stacking"] = Field(
+        description="auto: the best on validation, out of fold"
+    )
 
 
 class Distill(Section):
     """Students: nets trained as in `train` on what the ensemble says of the training images."""
 
-    archs: tuple[Annotated[str, AfterValidator(models.known)], ...]
+    archs: tuple[Annotated[str, AfterValidator(models.known)], ...] = Field(
+        description="architectures of the students; may be empty"
+    )
     width: float = Field(gt=0, le=8, description="the students' `model.width`")
     share: float = Field(ge=0, le=1, description="of the ensemble in the targets, else the labels")
 
@@ -333,7 +351,7 @@ class Evaluate(Section):
 class Params(Section):
     """All of params.yaml."""
 
-    seed: int = Field(ge=0, lt=2**32)
+    seed: int = Field(ge=0, lt=2**32, description="all that is random follows from it")
     data: Data
     audit: Audit
     augment: Augment
