@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -272,6 +272,50 @@ def test_a_fresh_clone_fills_a_store_of_its_own_from_the_cache(project, tmp_path
     assert len(runs(fresh, "train")) == 1
     assert len(runs(fresh, "pipeline")) == 1
     assert git(fresh, "status", "--porcelain") == ""
+
+
+@pytest.fixture
+def folder_remote(tmp_path) -> dict[str, str]:
+    """Return the settings of a remote that is a folder."""
+    return {"url": str(tmp_path / "remote")}
+
+
+@pytest.fixture
+def s3_remote() -> Iterator[dict[str, str]]:
+    """Return the settings of a remote on a real S3-compatible server."""
+    server = pytest.importorskip("moto.server", reason="no S3-compatible server")
+    boto3 = pytest.importorskip("boto3", reason="no S3 client")
+    pytest.importorskip("dvc_s3", reason="DVC without S3")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    address = "http://{}:{}".format(*running.get_host_and_port())
+    keys = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+    boto3.client(
+        "s3",
+        endpoint_url=address,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    ).create_bucket(Bucket="faces")
+    yield {"url": "s3://faces/cache", "endpointurl": address, **keys}
+    running.stop()
+
+
+@pytest.mark.parametrize("remote", ["folder_remote", "s3_remote"])
+def test_a_clone_computes_nothing_that_another_has_pushed(project, tmp_path, remote, request):
+    git(tmp_path, "clone", "-q", str(project), "fresh")
+    fresh = tmp_path / "fresh"
+    settings = request.getfixturevalue(remote)
+    for folder in (project, fresh):
+        dvc(folder, "remote", "add", "--local", "--force", "--default", remote, settings["url"])
+        for key, value in settings.items():
+            dvc(folder, "remote", "modify", "--local", remote, key, value)
+    dvc(project, "push", "--run-cache")
+    dvc(fresh, "pull", "--run-cache")
+    assert "Running stage" not in dvc(fresh, "repro", "--", "export").replace("'track'", "")
+    printed = dvc(fresh, "exp", "run", "-S", "train.epochs=2")
+    assert "Running stage 'train'" in printed
+    assert "Running stage 'tune@" not in printed
 
 
 def garbled(path: Path) -> Path:
