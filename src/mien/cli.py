@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from mien import models
 from mien.errors import MienError, TuningError
@@ -17,8 +18,42 @@ ROW = "{:<18} {:>12} {:>15}  {}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; a user's mistake ends in one line and exit code 1."""
-    parser = argparse.ArgumentParser("mien", description="Reads facial expressions.")
+    """Run one command; a user's mistake ends in one line and exit code 1.
+
+    Ctrl-C ends in one line and 130, a closed pipe (`mien … | head`) in silence and 141, the codes
+    that shells give them.
+    """
+    # None where it was closed before the start: then nobody wants to read it.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    try:
+        try:
+            given = _parser().parse_args(arguments)
+            given.run(given)
+        finally:
+            # Not left to the interpreter's end, where what fails is a traceback.
+            sys.stdout.flush()
+    except MienError as error:
+        sys.exit(f"mien: {error}")
+    except KeyboardInterrupt:
+        print("mien: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        # What is still to be written goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141 if isinstance(error, BrokenPipeError) else f"mien: {error}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose errors are as all others: one line, exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise MienError(f"{message}; see `{self.prog} --help`")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _Parser("mien", description="Reads facial expressions.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser(
         "models",
@@ -37,11 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     worker.add_argument("arch", help="one of tune.archs")
     worker.set_defaults(run=lambda given: tune_worker(given.arch))
-    given = parser.parse_args(arguments)
-    try:
-        given.run(given)
-    except MienError as error:
-        sys.exit(f"mien: {error}")
+    return parser
 
 
 def list_models(names: Sequence[str]) -> None:

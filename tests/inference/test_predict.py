@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,85 @@ def test_a_mistake_is_one_line_and_exit_code_1(room, capsys, arguments, message)
         predict("--no-detect", *arguments)
     assert "\n" not in caught.value.code
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND; see `mien --help`"),
+        (["predict"], "the following arguments are required: PHOTO; see `mien predict --help`"),
+        (["predict", "a", "--every", "x"], "argument --every: invalid float value: 'x'; see "),
+        (["models", "--all"], "unrecognized arguments: --all; see `mien --help`"),
+        (["tune-worker"], "the following arguments are required: arch; see `mien tune-worker "),
+    ],
+)
+def test_a_mistake_in_the_usage_is_one_line_too(capsys, arguments, message):
+    with pytest.raises(SystemExit, match=f"^mien: {message}") as caught:
+        cli.main(arguments)
+    assert "\n" not in caught.value.code
+    assert capsys.readouterr().err == ""
+
+
+def launched(*arguments: str, **settings) -> subprocess.Popen:
+    """Start `mien predict` on the crops as a shell does, its output in a buffer."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "mien.cli", "predict", "--model", "tiny.onnx", "--no-detect"]
+    return subprocess.Popen(
+        [*command, *arguments],
+        env=environment | settings.pop("env", {}),
+        stderr=subprocess.PIPE,
+        **settings,
+    )
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(room):
+    many = ["crops/0.png", *[f"{number}.png" for number in range(3000)]]
+    for name in many[1:]:
+        os.link(many[0], name)
+    running = launched(
+        *many,
+        "--output",
+        "faces.csv",
+        stdout=subprocess.PIPE,
+        # What runs in a shell's background, as these tests may, is deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    # It is made before the first photo is read.
+    while not Path("faces.csv").exists():
+        assert running.poll() is None
+    running.send_signal(signal.SIGINT)
+    assert running.communicate() == (b"", b"mien: interrupted\n")
+    assert running.returncode == 130
+
+
+def test_whoever_closes_the_pipe_hears_nothing_more(room):
+    read, write_end = os.pipe()
+    os.close(read)
+    running = launched("crops", stdout=write_end)
+    os.close(write_end)
+    assert running.communicate()[1] == b""
+    assert running.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_one_line(room):
+    with open("/dev/full", "wb") as full:
+        running = launched("crops", stdout=full)
+    assert running.communicate()[1] == b"mien: [Errno 28] No space left on device\n"
+    assert running.returncode == 1
+
+
+def test_a_closed_output_is_no_trouble(room):
+    command = f"{sys.executable} -m mien.cli predict --model tiny.onnx --no-detect crops >&-"
+    assert subprocess.run(command, shell=True, capture_output=True).stderr == b""
+
+
+def test_names_are_written_as_they_are_whatever_the_terminal_says(room):
+    Path("crops/0.png").rename("crops/größe.png")
+    running = launched("crops", stdout=subprocess.PIPE, env={"PYTHONIOENCODING": "ascii"})
+    told, complaint = running.communicate()
+    assert complaint == b""
+    assert "crops/größe.png" in told.decode()
 
 
 def test_an_output_that_cannot_be_written_is_seen_before_the_reading(room, monkeypatch):

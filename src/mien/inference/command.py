@@ -79,7 +79,8 @@ def run(given: argparse.Namespace) -> None:
         with output.writing(given.output):
             given.output.write_bytes(data)
     else:
-        sys.stdout.write(data.decode())
+        # As bytes: UTF-8, whatever the terminal's encoding.
+        sys.stdout.buffer.write(data)
     if given.chart and (frames := [one for one in records if "time" in one]):
         from mien import plots
         from mien.inference import chart
