@@ -121,3 +121,16 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     path = tmp_path / "file/out.csv"
     with pytest.raises(MienError, match=r"out\.csv cannot be written: "), output.writing(path):
         pass
+
+
+def test_copies_lie_as_their_files_do_and_never_outside_the_folder():
+    given = [Path("set/a/1.png"), Path("set/a/../b/1.png"), Path("set/a/deep/2.png").absolute()]
+    placed = output.placed(given, Path("out"))
+    assert list(placed.values()) == [
+        Path("out/a/1.png"),
+        Path("out/b/1.png"),
+        Path("out/a/deep/2.png"),
+    ]
+    assert output.placed(given[1:2], Path("out")) == {given[1]: Path("out/1.png")}
+    nested = output.placed([Path("a/1.png"), Path("a/../b/2.png")], Path("out"))
+    assert list(nested.values()) == [Path("out/a/1.png"), Path("out/b/2.png")]

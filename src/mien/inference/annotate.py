@@ -1,6 +1,5 @@
 """Copies of photos with boxes, answers and bars of probability drawn on them."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mien.errors import MienError
 from mien.inference.colours import UNKNOWN, colours
-from mien.inference.output import writing
+from mien.inference.output import placed, writing
 from mien.inference.reader import Box, Face, Reading
 
 # Smaller photos are enlarged to this longer side, so that the words can be read.
@@ -27,11 +26,10 @@ def targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     Raises:
         MienError: a copy would take the place of a photo.
     """
-    root = os.path.commonpath([path.absolute().parent for path in paths])
-    copies = {}
-    for path in paths:
-        name = path.name if path.suffix.lower() in (".jpg", ".jpeg") else f"{path.name}.jpg"
-        copies[path] = folder / path.absolute().parent.relative_to(root) / name
+    copies = {
+        path: copy if copy.suffix.lower() in (".jpg", ".jpeg") else Path(f"{copy}.jpg")
+        for path, copy in placed(paths, folder).items()
+    }
     photos = {path.resolve() for path in paths}
     if clash := [copy for copy in copies.values() if copy.resolve() in photos]:
         raise MienError(f"--annotate {folder} would replace {clash[0]}; choose another folder")

@@ -42,6 +42,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     take("--format", choices=FORMATS, help="default: by the name of --output, else table")
     take("--output", type=Path, metavar="FILE", help="write there instead of to the terminal")
     take("--annotate", type=Path, metavar="DIR", help="draw boxes and bars on copies in DIR")
+    take("--explain", type=Path, metavar="DIR",
+         help="draw each face beside what the model looked at, in DIR")  # fmt: skip
     take("--every", type=float, default=0.5, metavar="SECONDS",
          help="time between the frames read from a video (default: 0.5)")  # fmt: skip
     take("--chart", type=Path, metavar="FILE", help="draw a video's expressions over time, PNG")
@@ -56,13 +58,14 @@ def run(given: argparse.Namespace) -> None:
         SystemExit: with code 2, if a file could not be read.
     """
     form = _checked(given)
-    from mien.inference import annotate, output, photos, video
+    from mien.inference import annotate, explain, output, photos, video
 
     paths = photos.files(given.photos)
     videos = [path for path in paths if photos.is_video(path)]
     if given.chart and len(videos) != 1:
         raise MienError(f"--chart draws one video, got {len(videos)}; name one")
     copies = annotate.targets(paths, given.annotate) if given.annotate else {}
+    heats = explain.targets(paths, given.explain) if given.explain else {}
     for path in filter(None, (given.output, given.chart)):
         # Seen now, not when hours of reading are done.
         with output.writing(path):
@@ -73,6 +76,8 @@ def run(given: argparse.Namespace) -> None:
     for reading in _progress(_readings(reader, paths, given.every), length):
         if copies and reading.error is None:
             annotate.save(reading, reader.classes, copies[reading.path])
+        if heats:
+            explain.save(reading, reader, heats[reading.path])
         records.append(_noted(reading))
     data = output.rendered(records, reader.classes, form)
     if given.output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,14 @@ def record(reading: Reading) -> Record:
 def printable(path: Path) -> str:
     """Return the path as text, with `?` for what is no valid UTF-8 in the file's name."""
     return str(path).encode("utf-8", "replace").decode()
+
+
+def placed(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Return the place of each file in a copy of the files' tree under `folder`."""
+    # Without `..`, which would lead out of `folder`.
+    whole = {path: os.path.abspath(path) for path in paths}
+    root = os.path.commonpath([os.path.dirname(path) for path in whole.values()])
+    return {path: folder / os.path.relpath(full, root) for path, full in whole.items()}
 
 
 @contextmanager

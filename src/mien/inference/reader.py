@@ -41,6 +41,11 @@ class Face:
     probabilities: dict[str, float]
     crop: np.ndarray
 
+    @property
+    def likeliest(self) -> str:
+        """The likeliest class, even where the answer is `unsure`."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
@@ -106,6 +111,12 @@ class Reader:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for readings in pool.map(self._read_batch, batches):
                 yield from readings
+
+    def explain(self, faces: Sequence[Face]) -> np.ndarray:
+        """Return what in each face speaks for its likeliest class, see `Classifier.explain`."""
+        size = self._model.size
+        crops = np.array([face.crop for face in faces], np.uint8).reshape(-1, size, size)
+        return self._model.explain(crops, [self.classes.index(face.likeliest) for face in faces])
 
     def _read_batch(self, paths: Sequence[Path]) -> list[Reading]:
         found: list[list[Found]] = []
