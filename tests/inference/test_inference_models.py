@@ -1,5 +1,11 @@
 """Which model is meant, and what it must be."""
 
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import CLASSES, drawn_images
@@ -7,6 +13,8 @@ from drawn_photos import SIZE, model
 
 from mien.errors import ModelError, TrackingError
 from mien.inference import classify, models
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -34,12 +42,37 @@ def test_a_folder_stands_for_the_model_in_it(file):
     assert models.load(str(file.parent)).classes == CLASSES
 
 
-def test_a_shipped_name_stands_for_its_file(file, monkeypatch):
-    monkeypatch.setattr(models, "PRETRAINED", file.parent)
-    with pytest.raises(ModelError, match=r"fer7 does not come with this copy of mien; name a file"):
+def test_a_shipped_name_without_its_file_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "PRETRAINED", tmp_path)
+    with pytest.raises(ModelError, match=r"fer7 does not come .* give --model models/export$"):
         models.load("fer7")
-    file.rename(file.with_name("fer7.onnx"))
-    assert models.load("fer7").classes == CLASSES
+
+
+def test_a_wheel_brings_the_shipped_models(tmp_path):
+    """From the wheel itself, unpacked nowhere: a wheel is a zip that Python can import."""
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=ignored)
+    folder = tmp_path / "src/mien/pretrained"
+    folder.mkdir(exist_ok=True)
+    (folder / "fer7.onnx").write_bytes(model())
+    (folder / "fer7.json").write_text('{"arch": "tiny"}')
+    code = "from setuptools.build_meta import build_wheel as build; print(build('.'))"
+    wheel = run(code, tmp_path).splitlines()[-1]
+    assert "mien/pretrained/fer7.json" in zipfile.ZipFile(tmp_path / wheel).namelist()
+    code = (
+        f"import sys; sys.path.insert(0, {wheel!r}); from mien.inference import models\n"
+        "print(models.__file__, models.load('fer7').classes)"
+    )
+    assert run(code, tmp_path) == f"{wheel}/mien/inference/models.py {CLASSES}\n"
+
+
+def run(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 def test_an_unknown_name_is_answered_with_what_there_is(tmp_path):

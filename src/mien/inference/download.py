@@ -3,8 +3,6 @@
 import hashlib
 import os
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 URL = (
@@ -30,6 +28,9 @@ def yunet() -> Path:
     try:
         if kept.is_file() and _digest(kept.read_bytes()) == SHA256:
             return kept
+        # Imported here: it takes long, and once the file is there nobody needs it.
+        import urllib.request
+
         with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
             data = answer.read(LARGEST)
         if (got := _digest(data)) != SHA256:

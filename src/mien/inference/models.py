@@ -1,5 +1,6 @@
 """Which model is meant: a shipped one, a file, or one registered in MLflow."""
 
+import importlib.resources
 import tempfile
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from mien.errors import ModelError
 from mien.inference.classify import Classifier
 
 SHIPPED = ("fer4", "fer7")
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
+# Where they lie, each as NAME.onnx with its card, NAME.json.
+PRETRAINED = importlib.resources.files("mien") / "pretrained"
 
 
 def load(name: str) -> Classifier:
@@ -25,12 +27,13 @@ def load(name: str) -> Classifier:
         return _registered(name)
     path = Path(name)
     if name in SHIPPED and not path.exists():
-        path = PRETRAINED / f"{name}.onnx"
-        if not path.is_file():
+        file = PRETRAINED / f"{name}.onnx"
+        if not file.is_file():
             raise ModelError(
-                f"model {name} does not come with this copy of mien; name a file: "
-                "--model models/export/model.onnx"
+                f"the model {name} does not come with this copy of mien; train your own with "
+                "`make` in the project's checkout and give --model models/export"
             )
+        return Classifier(file.read_bytes(), name)
     if path.is_dir():
         path /= "model.onnx"
     try:
