@@ -1,5 +1,6 @@
 """Raw images become grey squares; the audit's findings and the policy decide which are kept."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from entry import run, write_json
+from entry import STAGE, run, write_json
 from mien import audit, audit_report, duplicates, faces, splits, votes
 from mien.decoding import decode_all
+from mien.inference import detection
+from mien.inference.detection import Detector
 from mien.params import Params
 from mien.plots.audit import charts
 from mien.plots.audit_pictures import pictures
@@ -28,10 +31,10 @@ def files(classes: Sequence[str]) -> Iterator[list[bytes]]:
 
 
 def read(
-    params: Params, classes: Sequence[str], index: pd.DataFrame
+    params: Params, classes: Sequence[str], index: pd.DataFrame, detector: Detector | None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the table of images (see mien.audit) and the grey images, N of each."""
-    decoded, images = decode_all(files(classes), len(index), params.data.image_size)
+    decoded, images = decode_all(files(classes), len(index), params.data.image_size, detector)
     table = pd.concat([index, decoded, audit.measures(images, decoded["readable"])], axis=1)
     readable = table.index[table["readable"]]
     group = duplicates.groups(
@@ -53,11 +56,21 @@ def main(params: Params) -> None:
     index = pq.read_table(RAW, columns=["name", "label", "split"]).to_pandas()
     classes = audit.choose(index["label"], params.data.classes)
     chosen = index["label"].isin(classes)
-    table, images = read(params, classes, index[chosen].reset_index(drop=True))
+    detector, note = detection.best() if params.data.detect_faces else (None, None)
+    if note:
+        print(f"{STAGE}: {note}", file=sys.stderr)
+    table, images = read(params, classes, index[chosen].reset_index(drop=True), detector)
     found = audit.findings(table, params.data.image_size, params.audit)
     reason = audit.reasons(table, found, params.audit.policy)
     summary = audit_report.summary(table, found, reason, classes)
     summary["other_classes"] = index.loc[~chosen, "label"].value_counts().to_dict()
+    if detector:
+        several = table.loc[table["faces"] > 1, "faces"]
+        summary["detection"] = {
+            "detector": detector.name,
+            "photos_with_several_faces": len(several),
+            "other_faces": int(several.sum() - len(several)),
+        }
     splits.check(summary["splits"])
 
     targets = None

@@ -3,7 +3,8 @@
 A table of images has one row per image: `name`, `label`, `split`, `bytes` (size of the file),
 `readable` and, of what is readable (else null): `height` and `width` before resizing, `spread`
 and `content` (see mien.decoding), `mean`, `std` and `sharpness` (see `measures`), and `group`
-(see mien.duplicates).
+(see mien.duplicates). Of whole photos it also has `faces`, how many were found; one without any
+is not `readable`.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,11 @@ from mien.params import Audit, Policy
 from mien.splits import PREFERENCE
 
 # In the order in which the policy acts: first what is wrong with an image by itself, so that of
-# several copies a sound one is kept. Named as in `audit.policy`; the unreadable always go.
+# several copies a sound one is kept. Named as in `audit.policy`; the first two always go. Only
+# whole photos can have no face.
 FINDINGS = (
     "unreadable",
+    "no_face",
     "blank",
     "dark",
     "bright",
@@ -78,9 +81,10 @@ def measures(images: np.ndarray, readable: pd.Series) -> pd.DataFrame:
 def findings(table: pd.DataFrame, size: int, audit: Audit) -> pd.DataFrame:
     """Return which finding each image has: bool, N rows, a column for each of FINDINGS.
 
-    `dark`, `bright` and `blurred` are measured after resizing. An image is in `exact_duplicates`
-    if another has its pixels, in `near_duplicates` if its group has several contents (all
-    members count, exact copies too), in `label_conflicts` if the labels of its group disagree.
+    `no_face` is a column only if the table has `faces`. `dark`, `bright` and `blurred` are measured
+    after resizing. An image is in `exact_duplicates` if another has its pixels, in
+    `near_duplicates` if its group has several contents (all members count, exact copies too), in
+    `label_conflicts` if the labels of its group disagree.
 
     Args:
         table: of images.
@@ -100,7 +104,10 @@ def findings(table: pd.DataFrame, size: int, audit: Audit) -> pd.DataFrame:
         "exact_duplicates": table.groupby("content")["name"].transform("size") > 1,
         "near_duplicates": by_group["content"].transform("nunique") > 1,
     }
-    return pd.DataFrame(found, columns=list(FINDINGS))
+    if "faces" in table:
+        found["no_face"] = table["faces"] == 0
+        found["unreadable"] &= ~found["no_face"]
+    return pd.DataFrame(found, columns=[finding for finding in FINDINGS if finding in found])
 
 
 def reasons(table: pd.DataFrame, found: pd.DataFrame, policy: Policy) -> pd.Series:
@@ -115,12 +122,12 @@ def reasons(table: pd.DataFrame, found: pd.DataFrame, policy: Policy) -> pd.Seri
         found: their `findings`.
         policy: what happens to each finding.
     """
-    actions = {"unreadable": "drop", **policy.model_dump()}
+    actions = {"unreadable": "drop", "no_face": "drop", **policy.model_dump()}
     preferred = table.assign(rank=table["split"].map(PREFERENCE.index)).sort_values(
         ["rank", "name"]
     )
     reason = pd.Series("", index=table.index)
-    for finding in FINDINGS:
+    for finding in found:
         if actions[finding] == "keep":
             continue
         left = preferred[(found[finding] & (reason == "")).loc[preferred.index]]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit import FINDINGS
 from mien.splits import SPLITS
 
 # What the members of a group share, in the findings of a group of images.
@@ -22,7 +21,7 @@ def report(table: pd.DataFrame, found: pd.DataFrame, reason: pd.Series) -> pd.Da
     its reason, and keep on all others.
     """
     parts = []
-    for order, finding in enumerate(FINDINGS):
+    for order, finding in enumerate(found):
         rows = table[found[finding]]
         parts.append(
             pd.DataFrame(
@@ -44,7 +43,7 @@ def report(table: pd.DataFrame, found: pd.DataFrame, reason: pd.Series) -> pd.Da
 def _detail(rows: pd.DataFrame, finding: str) -> list[str]:
     """Return what was measured of the images with `finding`, as text."""
     match finding:
-        case "unreadable":
+        case "unreadable" | "no_face":
             return [f"{size} bytes" for size in rows["bytes"]]
         case "blank":
             return [f"std {value:.2f}" for value in rows["std"]]
@@ -87,13 +86,13 @@ def summary(
     """
     kept = table[reason == ""]
     sizes = kept.groupby(["split", "label"]).size()
-    single = [finding for finding in FINDINGS if finding not in KEYS]
+    single = [finding for finding in found if finding not in KEYS]
     by_reason = reason[reason != ""].value_counts()
     return {
         "images": len(table),
         "kept": len(kept),
         "dropped": len(table) - len(kept),
-        "dropped_by": {finding: int(by_reason.get(finding, 0)) for finding in FINDINGS},
+        "dropped_by": {finding: int(by_reason.get(finding, 0)) for finding in found},
         **{finding: int(found[finding].sum()) for finding in single},
         "label_conflicts": {
             "groups": table.loc[found["label_conflicts"], "group"].nunique(),

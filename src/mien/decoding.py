@@ -1,4 +1,8 @@
-"""An image file's bytes become a grey square, with what was noticed on the way."""
+"""An image file's bytes become a grey square, with what was noticed on the way.
+
+Where a detector is given, the files are whole photos, and the square is the largest face, found
+and cut as `mien predict` does it.
+"""
 
 import hashlib
 import sys
@@ -12,6 +16,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from mien.inference.alignment import crop
+from mien.inference.detection import Detector
 from mien.square import square
 
 
@@ -20,24 +26,30 @@ class Decoded:
     """One decoded image.
 
     Attributes:
-        image: uint8, shape (S, S), grey, 0 to 255.
-        height: pixels before resizing, upright if the file's EXIF data says how.
+        image: uint8, shape (S, S), grey, 0 to 255; None if no face was found.
+        height: pixels before resizing, upright if the file's EXIF data says how; of a photo
+            those of its largest face.
         width: likewise.
         spread: largest difference between the channels of any pixel, 0 to 255; 0 for a grey
             image, however many channels it is stored in.
         content: SHA-256 of the size and the grey pixels before resizing, in hex; two files
             share it if and only if they show the same pixels.
+        faces: found in the photo; 1 where none were sought.
     """
 
-    image: np.ndarray
+    image: np.ndarray | None
     height: int
     width: int
     spread: int
     content: str
+    faces: int = 1
 
 
-def decode(data: bytes, size: int) -> Decoded | None:
-    """Return the image in `data`, grey and `size` by `size`; None if it cannot be read."""
+def decode(data: bytes, size: int, detector: Detector | None = None) -> Decoded | None:
+    """Return the image in `data`, grey and `size` by `size`; None if it cannot be read.
+
+    With a `detector` it is the largest face in it, by the area of its box.
+    """
     try:
         colour = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # No bytes, or more pixels than OpenCV accepts.
@@ -50,18 +62,27 @@ def decode(data: bytes, size: int) -> Decoded | None:
     height, width = grey.shape
     content = hashlib.sha256(f"{height}x{width}:".encode() + grey.tobytes()).hexdigest()
     spread = int(cv2.subtract(highest, lowest).max())
-    return Decoded(square(grey, size), height, width, spread, content)
+    if detector is None:
+        return Decoded(square(grey, size), height, width, spread, content)
+    faces = detector(colour)
+    if not faces:
+        return Decoded(None, height, width, spread, content, 0)
+    largest = max(faces, key=lambda face: face.box[2] * face.box[3])
+    _, _, width, height = largest.box
+    return Decoded(crop(grey, largest, size), height, width, spread, content, len(faces))
 
 
 def decode_all(
-    batches: Iterable[Sequence[bytes]], count: int, size: int
+    batches: Iterable[Sequence[bytes]], count: int, size: int, detector: Detector | None = None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return what was noticed of each of `count` files, and the images.
 
     Returns:
         A table of N rows with `bytes` (size of the file), `readable`, and what Decoded says:
-        `height`, `width`, `spread`, `content`, null of what cannot be read. The images, uint8,
-        shape (N, size, size), black where unreadable.
+        `height`, `width`, `spread`, `content`, null of what cannot be read. With a detector a
+        photo without a face counts as such, and a column `faces` tells how many were found, null
+        where the file cannot be decoded. The images, uint8, shape (N, size, size), black where
+        unreadable.
     """
     images = np.zeros((count, size, size), np.uint8)
     rows: list[tuple[object, ...]] = []
@@ -69,13 +90,17 @@ def decode_all(
     # Threads, for OpenCV lets others run while it decodes. In batches: map reads all it is given.
     with progress, ThreadPoolExecutor() as pool:
         for batch in batches:
-            for data, one in zip(batch, pool.map(partial(decode, size=size), batch), strict=True):
-                if one is None:
-                    rows.append((len(data), False, None, None, None, None))
+            read = pool.map(partial(decode, size=size, detector=detector), batch)
+            for data, one in zip(batch, read, strict=True):
+                if one is None or one.image is None:
+                    faces = one.faces if one else None
+                    rows.append((len(data), False, None, None, None, None, faces))
                 else:
                     images[len(rows)] = one.image
-                    rows.append((len(data), True, one.height, one.width, one.spread, one.content))
+                    told = one.height, one.width, one.spread, one.content, one.faces
+                    rows.append((len(data), True, *told))
             progress.update(len(batch))
-    columns = ["bytes", "readable", "height", "width", "spread", "content"]
+    columns = ["bytes", "readable", "height", "width", "spread", "content", "faces"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.astype({"height": float, "width": float, "spread": float}), images
+    numbers = dict.fromkeys(("height", "width", "spread", "faces"), float)
+    return table.astype(numbers).drop(columns=[] if detector else ["faces"]), images

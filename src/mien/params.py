@@ -70,6 +70,9 @@ class Data(Section):
     ferplus: Path | None = Field(description="FER+ votes, for FER2013 as a CSV: what train aims at")
     classes: tuple[str, ...] = Field(description="classes in order; empty: all, alphabetically")
     image_size: int = Field(ge=16, le=512, description="side of the grey square, in pixels")
+    detect_faces: bool = Field(
+        description="the source has whole photos: find the face in each; false: it has faces"
+    )
     split: Split = Field(description="fractions for the splits that the source lacks")
     resplit: bool = Field(description="ignore the source's splits and make new ones")
 

@@ -1,5 +1,6 @@
 """Faces in a photo, found by YuNet or by OpenCV's cascade."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Detection:
 Detector = Callable[[np.ndarray], list[Detection]]
 
 
-def best(path: Path | None = None) -> tuple[Detector, str | None]:
+def best(path: Path | None = None) -> "tuple[YuNet | Cascade, str | None]":
     """Return YuNet, or the cascade and a line that says why where YuNet cannot be had.
 
     Args:
@@ -56,7 +57,11 @@ def best(path: Path | None = None) -> tuple[Detector, str | None]:
 
 
 class YuNet:
-    """The detector of Wu et al. 2023, doi:10.1007/s11633-023-1423-y; any thread may call it."""
+    """The detector of Wu et al. 2023, doi:10.1007/s11633-023-1423-y; any thread may call it.
+
+    Attributes:
+        name: tells this file from others.
+    """
 
     def __init__(self, path: Path) -> None:
         """Load the file of OpenCV's model zoo.
@@ -66,6 +71,7 @@ class YuNet:
         """
         if not path.is_file():
             raise ModelError(f"{path}: no such file; --detector takes YuNet's .onnx file")
+        self.name = f"YuNet, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
         try:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), SCORE, OVERLAP, MOST)
             self._net.detect(np.zeros((320, 320, 3), np.uint8))
@@ -110,7 +116,13 @@ class YuNet:
 
 
 class Cascade:
-    """OpenCV's frontal cascade (Viola and Jones 2001); any thread may call it."""
+    """OpenCV's frontal cascade (Viola and Jones 2001); any thread may call it.
+
+    Attributes:
+        name: tells it from other detectors.
+    """
+
+    name = f"frontal cascade of OpenCV {cv2.__version__}"
 
     def __init__(self) -> None:
         """Load the file that comes with OpenCV."""

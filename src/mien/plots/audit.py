@@ -11,7 +11,6 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from mien import plots
-from mien.audit import FINDINGS
 from mien.splits import SPLITS
 
 # What is measured of each image, and how the chart calls it.
@@ -62,9 +61,9 @@ def _classes(kept: pd.DataFrame, classes: Sequence[str]) -> Figure:
 def _findings(split: pd.Series, found: pd.DataFrame) -> Figure:
     figure, axes = plots.axes(6.4, 4)
     sums = found.groupby(split).sum().reindex(SPLITS, fill_value=0)
-    left = np.zeros(len(FINDINGS))
+    left = np.zeros(found.shape[1])
     for name in SPLITS:
-        axes.barh(FINDINGS, sums.loc[name], left=left, label=name)
+        axes.barh(found.columns, sums.loc[name], left=left, label=name)
         left += sums.loc[name].to_numpy()
     for place, total in enumerate(left):
         axes.text(total, place, f" {total:.0f}", va="center", fontsize=8)
