@@ -6,10 +6,11 @@ from conftest import drawn_images
 
 from mien import audit, audit_report
 from mien.errors import ParamError
-from mien.params import Audit, Policy
+from mien.params import Audit, Labels, Policy
 
 KEEP = Policy(**dict.fromkeys(Policy.model_fields, "keep"))
-AUDIT = Audit(dark=30, bright=220, blurred=150, near_distance=12, policy=KEEP)
+LABELS = Labels(action="none", arch="compact", folds=2, epochs=2)
+AUDIT = Audit(dark=30, bright=220, blurred=150, near_distance=12, policy=KEEP, labels=LABELS)
 CLASSES = ["happy", "sad"]
 
 
