@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format ui dashboard results release-models docs lock clean help
+.PHONY: all test lint format app ui dashboard results release-models docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -35,6 +35,9 @@ lint: $(INSTALLED)  ## Check style and types
 format: $(INSTALLED)  ## Put the code into the one style
 	ruff check --fix
 	ruff format
+
+app: $(INSTALLED)  ## Open the app that reads photos on http://127.0.0.1:8501 (PORT=… for another)
+	@streamlit run src/mien/app/main.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
 
 ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 (PORT=… for another)
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
@@ -57,7 +60,7 @@ lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
-		--extra pipeline --extra postgres --extra s3 --extra gs --extra docs --extra dev --output-file requirements.txt pyproject.toml
+		--extra app --extra pipeline --extra postgres --extra s3 --extra gs --extra docs --extra dev --output-file requirements.txt pyproject.toml
 
 clean:  ## Remove .venv and the outputs that `make` restores; keeps DVC's cache, MLflow's runs and the studies
 	rm -rf .venv docs/_build .mypy_cache .pytest_cache .ruff_cache src/mien.egg-info .mien/train

@@ -1,0 +1,135 @@
+"""The page «Pipeline results»: what `evaluate` and `prepare` left in metrics/ and reports/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+METRICS, REPORTS, PICTURES = Path("metrics"), Path("reports"), Path("data/pictures")
+# What to see in each chart of a model, and in each picture of its mistakes.
+CHARTS = {
+    "confusion": "Confusion matrix: which class is taken for which.",
+    "reliability": "Reliability: of the answers given with 80 %, are 80 % right?",
+    "roc": "ROC: the share of a class that is found, against the share of false alarms.",
+    "pr": "Precision and recall: how pure the answers stay as more of a class is found.",
+}
+MISTAKES = {
+    "mistakes": "The mistakes made with most confidence.",
+    "pairs": "Of each class and each answer to it, the face that the model was surest of.",
+}
+SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "roc_auc": "ROC-AUC"}
+
+
+def show() -> None:
+    """Show the page; a part whose files are missing or broken says so in one line."""
+    st.title("Pipeline results")
+    for title, part in (("Leaderboard", _leaderboard), ("One model", _model), ("Data", _audit)):
+        st.header(title)
+        try:
+            part()
+        except FileNotFoundError as error:
+            st.warning(f"`{error.filename}` is missing: run `dvc repro` and load this page again.")
+        except (KeyError, TypeError, ValueError):
+            st.error("The files are broken or from another version: run `dvc repro`.")
+
+
+def _json(name: str) -> dict[str, Any]:
+    return json.loads((METRICS / name).read_text())
+
+
+def _interval(row: Any, score: str) -> str:
+    """Return a score with its interval, which no line break tears."""
+    interval = f"({row[f'{score}_low']:.3f} to {row[f'{score}_high']:.3f})"
+    return f"{row[score]:.3f} " + interval.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _p(value: float) -> str:
+    if pd.isna(value):
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _leaderboard() -> None:
+    table = pd.read_csv(REPORTS / "evaluate/leaderboard.csv")
+    champion = _json("evaluate.json")["champion"]
+    rows = [
+        {
+            "model": f"**{row['model']}** (champion)" if row["model"] == champion else row["model"],
+            "architecture": row["arch"],
+            "macro F1, validation": _interval(row, "validation_macro_f1"),
+            "macro F1, test": _interval(row, "test_macro_f1"),
+            "accuracy, test": _interval(row, "test_accuracy"),
+            "p": _p(row["mcnemar_p"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    st.table(pd.DataFrame(rows).set_index("model"))
+    st.caption(
+        "With 95 % bootstrap intervals, from the best on validation down, where the champion is "
+        "chosen. p: McNemar's exact test against the champion, on the same test images."
+    )
+    _picture(REPORTS / "evaluate/leaderboard.png", "The scores on test with their intervals.")
+
+
+def _model() -> None:
+    evaluated = _json("evaluate.json")
+    names = sorted(evaluated["models"], key=lambda name: name != evaluated["champion"])
+    name = st.selectbox("Model", names, key="evaluated")
+    scores = evaluated["models"][name]
+    for column, (score, label) in zip(st.columns(len(SCORES)), SCORES.items(), strict=True):
+        interval = f"{scores[f'{score}_low']:.3f} to {scores[f'{score}_high']:.3f}"
+        column.metric(f"{label}, test ({interval})", f"{scores[score]:.3f}")
+    for pair in zip(*[iter(CHARTS.items())] * 2, strict=True):
+        for column, (chart, meaning) in zip(st.columns(2), pair, strict=True):
+            with column:
+                _picture(REPORTS / "evaluate" / name / f"{chart}.png", meaning)
+    with st.expander("The confusion matrix and the scores of each class as numbers"):
+        classes = scores["classes"]
+        st.table(pd.DataFrame(scores["confusion"], index=classes, columns=classes))
+        st.caption("Rows: the true class; columns: the answer; images.")
+        each = pd.DataFrame.from_dict(scores["per_class"], orient="index")
+        each = each.map("{:.3f}".format).assign(support=each["support"].map("{:.0f}".format))
+        st.table(each.rename(columns=lambda score: score.replace("_", " ")))
+    st.subheader("Worst mistakes")
+    for column, (sheet, meaning) in zip(st.columns(2), MISTAKES.items(), strict=True):
+        with column:
+            _picture(PICTURES / "evaluate" / name / f"{sheet}.png", meaning)
+
+
+def _audit() -> None:
+    audit = _json("audit.json")
+    st.markdown(
+        f"The audit looked at **{audit['images']:,} images**, dropped {audit['dropped']:,} and "
+        f"kept {audit['kept']:,}."
+    )
+    left, right = st.columns(2)
+    found = {
+        finding: audit[finding]["images"] if isinstance(audit[finding], dict) else audit[finding]
+        for finding in audit["dropped_by"]
+    }
+    table = pd.DataFrame({"found": found, "dropped": audit["dropped_by"]})
+    table = table.sort_values("found", ascending=False, kind="stable").rename_axis("finding")
+    left.table(table.rename(lambda finding: finding.replace("_", " ")))
+    across = audit["near_duplicates"]["across_splits"]
+    left.caption(
+        "Images; one may have several findings, and is dropped for one. Groups of near "
+        f"duplicates that lay across splits: {across}."
+    )
+    with right:
+        _picture(REPORTS / "audit/findings.png", "Findings by split.")
+    with st.expander("Examples of the findings"):
+        for finding in (finding for finding, images in found.items() if images):
+            # Nothing can be drawn of what cannot be read.
+            if finding != "unreadable":
+                title = finding.replace("_", " ").capitalize()
+                _picture(PICTURES / "prepare" / f"{finding}.png", f"{title}.")
+
+
+def _picture(path: Path, meaning: str) -> None:
+    """Show a chart or a sheet of faces, or say in one line how to get it."""
+    if path.is_file():
+        st.image(str(path), meaning, alt=meaning)
+    else:
+        st.caption(f"{meaning} `{path}` is not here: `dvc checkout` or `dvc repro` brings it.")
