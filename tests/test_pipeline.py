@@ -212,7 +212,8 @@ def test_a_clone_killed_in_training_and_tuning_ends_in_the_same_bytes(project, c
     assert not (other / "models/train/record.json").exists()
     killed(other, ".mien/tune/*/journal.length")
     printed = dvc(other, "repro")
-    assert "\nepoch 1/" not in printed
+    # The student's alone, which no kill has reached.
+    assert printed.count("\nepoch 1/") == 1
     assert "trial 1," not in printed
     assert "trial 1/" not in printed
     for stage in ("train", "tune@two_conv"):
@@ -312,7 +313,7 @@ def test_a_clone_computes_nothing_that_another_has_pushed(project, tmp_path, rem
             dvc(folder, "remote", "modify", "--local", remote, key, value)
     dvc(project, "push", "--run-cache")
     dvc(fresh, "pull", "--run-cache")
-    assert "Running stage" not in dvc(fresh, "repro", "--", "export").replace("'track'", "")
+    assert "Running stage" not in dvc(fresh, "repro", "export")
     printed = dvc(fresh, "exp", "run", "-S", "train.epochs=2")
     assert "Running stage 'train'" in printed
     assert "Running stage 'tune@" not in printed
