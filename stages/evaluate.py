@@ -4,6 +4,8 @@ The only stage that reads the test split. The champion is chosen on validation.
 """
 
 import json
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from entry import places, run, write_json
-from mien import ensembles, faces, metrics, models, tta
+from mien import corruptions, ensembles, faces, metrics, models, tta
 from mien.errors import MienError
 from mien.params import Params
-from mien.plots import evaluation, save
+from mien.plots import contact_sheet, evaluation, save
 from mien.plots.attention import attention_sheet
 from mien.plots.leaderboard import leaderboard, leaderboard_chart
 from mien.plots.learning import learning_curves
+from mien.plots.robustness import robustness_chart
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +32,10 @@ PREDICTIONS = Path("data/predictions")
 PICTURES = Path("data/pictures/evaluate")
 # Faces whose attention is shown.
 ATTENDED = 12
+# Faces that are shown corrupted.
+CORRUPTED = 8
+# What is told of corrupted images.
+FIGURES = tuple(product(("accuracy", "macro_f1"), ("", "_low", "_high")))
 
 
 def main(params: Params) -> None:
@@ -58,7 +65,20 @@ def main(params: Params) -> None:
         score = metrics.score_faces(test, predicted, params.seed)
         scores[name] = {"arch": archs[name], **score}
         _report(name, titles[name], test, predicted, score)
-    _compare(scores, probabilities, test, params)
+    champion = _compare(scores, probabilities, test, params)
+    members = combination["members"] if champion == "ensemble" else [champion]
+    nets = {name: models.load(Path("models", places(params)[name])) for name in members}
+
+    def read(images: np.ndarray, title: str) -> np.ndarray:
+        said = {
+            name: tta.predict(net, images, params.evaluate.tta, f"{name}, {title}")
+            for name, net in nets.items()
+        }
+        if champion != "ensemble":
+            return said[champion]
+        return ensembles.combine(combination, said).astype(np.float32)
+
+    _corrupt(champion, titles[champion], read, test, params.seed)
 
 
 def _record(folder: Path, test: faces.Faces) -> dict[str, Any]:
@@ -80,8 +100,7 @@ def _show_attention(
     """Write what the model attends to in some faces, the classes in turn, if it can tell."""
     from mien.models import attention
 
-    turn = test.index.groupby("label", observed=True).cumcount().to_numpy()
-    rows = np.lexsort((test.labels, turn))[:ATTENDED]
+    rows = _in_turn(test)[:ATTENDED]
     maps = attention.maps(model, test.images[rows])
     # Squeeze-and-excitation weighs channels, (N, C), not places.
     placed = {stage: weights for stage, weights in maps.items() if weights.ndim == 3}
@@ -90,10 +109,16 @@ def _show_attention(
         save(sheet, PICTURES / name / "attention.png")
 
 
+def _in_turn(test: faces.Faces) -> np.ndarray:
+    """Return the rows of the faces, the classes in turn."""
+    turn = test.index.groupby("label", observed=True).cumcount().to_numpy()
+    return np.lexsort((test.labels, turn))
+
+
 def _compare(
     scores: dict[str, Any], probabilities: dict[str, np.ndarray], test: faces.Faces, params: Params
-) -> None:
-    """Choose the champion on validation; write the metrics and the leaderboard."""
+) -> str:
+    """Return the champion, chosen on validation; write the metrics and the leaderboard."""
     together = json.loads(Path("metrics/ensemble.json").read_text())
     validation = together["member_scores"] | {"ensemble": together}
     for arch in params.distill.archs:
@@ -114,6 +139,58 @@ def _compare(
     table = leaderboard(scores, validation, compared)
     table.to_csv(REPORTS / "leaderboard.csv", index=False)
     save(leaderboard_chart(table, champion), REPORTS / "leaderboard.png")
+    return champion
+
+
+def _corrupt(
+    champion: str,
+    title: str,
+    read: Callable[[np.ndarray, str], np.ndarray],
+    test: faces.Faces,
+    seed: int,
+) -> None:
+    """Write how well the champion reads corrupted test images.
+
+    Args:
+        champion: its name.
+        title: the same, for charts.
+        read: returns its probabilities for images, (N, C); takes a name for the progress line.
+        test: the test split.
+        seed: of the corruptions and the bootstrap.
+    """
+    variants: list[tuple[str, int, float | None]] = [("clean", 0, None)]
+    variants += [
+        (name, severity, level)
+        for name, corruption in corruptions.CORRUPTIONS.items()
+        for severity, level in enumerate(corruption.levels, 1)
+    ]
+    classes, shown = np.array(test.classes), _in_turn(test)[:CORRUPTED]
+    rows, images, captions = [], [], []
+    for name, severity, level in variants:
+        variant, spoilt = name, test.images
+        if severity:
+            variant = f"{name} {severity}"
+            spoilt = corruptions.corrupt(test.images, name, severity, seed)
+        probabilities = read(spoilt, variant)
+        score = metrics.score(test.labels, probabilities, test.classes, seed)
+        row = {"corruption": name, "severity": severity, "level": level}
+        rows.append(row | {f"{metric}{end}": score[f"{metric}{end}"] for metric, end in FIGURES})
+        images += list(spoilt[shown])
+        pairs = zip(
+            classes[test.labels[shown]], classes[probabilities[shown].argmax(1)], strict=True
+        )
+        captions += [f"{variant}\n{true} → {taken}" for true, taken in pairs]
+    table = pd.DataFrame(rows)
+    means = table[table["severity"] > 0][["accuracy", "macro_f1"]].mean().round(6)
+    # `dvc metrics show` leaves lists out: the means are enough to compare by.
+    result = {"champion": champion, "images": rows, **means.add_prefix("mean_")}
+    write_json(Path("metrics/robustness.json"), result)
+    table.to_csv(REPORTS / "robustness.csv", index=False)
+    save(robustness_chart(table, title), REPORTS / "robustness.png")
+    sheet = contact_sheet(
+        images, captions, len(shown), f"Corrupted faces, {title}\ntrue → predicted"
+    )
+    save(sheet, PICTURES / "corruptions.png")
 
 
 def _report(

@@ -13,7 +13,7 @@ import pytest
 from conftest import CLASSES, made_faces
 from sklearn.metrics import accuracy_score
 
-from mien import faces, metrics, models, params
+from mien import corruptions, faces, metrics, models, params
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("train", "tune_simple_cnn", "tune_two_conv")
@@ -108,7 +108,7 @@ def outs() -> dict[str, bytes]:
     """Return every file the stage wrote."""
     folders = (Path("reports/evaluate"), Path("data/pictures"), Path("data/predictions"))
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    files += [Path("metrics/evaluate.json"), Path("metrics/summary.json")]
+    files += [Path("metrics", f"{name}.json") for name in ("evaluate", "robustness", "summary")]
     return {path.as_posix(): path.read_bytes() for path in files}
 
 
@@ -181,7 +181,10 @@ def test_reports_hold_tables_and_charts_but_no_faces(stage):
     assert {path.name for path in Path("reports/evaluate").glob("*.*")} == {
         "leaderboard.csv",
         "leaderboard.png",
+        "robustness.csv",
+        "robustness.png",
     }
+    assert Path("data/pictures/evaluate/corruptions.png").is_file()
 
 
 def test_tables_agree_with_the_metrics(stage):
@@ -196,6 +199,34 @@ def test_tables_agree_with_the_metrics(stage):
     assert gaps.sum() / bins["count"].sum() == pytest.approx(score["ece"], abs=2e-6)
     per_class = pd.read_csv(folder / "per_class.csv").set_index("class")
     assert per_class.to_dict("index") == score["per_class"]
+
+
+def check_robustness(predict) -> None:
+    """Check the file against what `predict` says of images that are corrupted here."""
+    test, seed = faces.load(Path("data/faces/test")), params.load().seed
+    written, evaluated = read("metrics/robustness.json"), read("metrics/evaluate.json")
+    assert written["champion"] == evaluated["champion"]
+    clean, *spoilt = written["images"]
+    assert clean["corruption"] == "clean"
+    assert clean.items() & evaluated["models"][written["champion"]].items() == {
+        (key, clean[key]) for key in clean if key.startswith(("accuracy", "macro_f1"))
+    }
+    every = {(name, step) for name in corruptions.CORRUPTIONS for step in (1, 2, 3)}
+    assert {(row["corruption"], row["severity"]) for row in spoilt} == every
+    for row in spoilt[::4]:
+        images = corruptions.corrupt(test.images, row["corruption"], row["severity"], seed)
+        expected = metrics.score(test.labels, predict(images), CLASSES, seed)
+        assert row.items() >= {key: expected[key] for key in row if key in expected}.items()
+    for key in ("accuracy", "macro_f1"):
+        mean = np.mean([row[key] for row in spoilt])
+        assert written[f"mean_{key}"] == pytest.approx(mean, abs=1e-6)
+    table = pd.read_csv("reports/evaluate/robustness.csv")
+    pd.testing.assert_frame_equal(table, pd.DataFrame(written["images"])[[*table]])
+
+
+def test_robustness_is_the_champions_on_corrupted_images(stage):
+    model = models.load(FOLDERS["train"])
+    check_robustness(lambda images: model.predict(images, verbose=0))
 
 
 def test_two_runs_write_the_same_bytes(stage):
@@ -235,6 +266,14 @@ def test_flips_are_averaged_on_the_test_split_alone(stage):
     assert dict(zip(board["model"], board["validation_macro_f1"], strict=True)) == (
         VALIDATION | {"ensemble": 0.71}
     )
+    members = [models.load(FOLDERS[name]) for name in COMBINATION["members"]]
+
+    def together(images: np.ndarray) -> np.ndarray:
+        flips = (images, np.ascontiguousarray(images[:, :, ::-1]))
+        said = [np.mean([net.predict(f, verbose=0) for f in flips], axis=0) for net in members]
+        return np.average(said, axis=0, weights=COMBINATION["weights"])
+
+    check_robustness(together)
 
 
 def test_model_of_other_classes_ends_in_one_line(stage, tmp_path):
