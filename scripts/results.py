@@ -122,8 +122,9 @@ def write(commit: str, folder: Path, source: Path) -> None:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    for name in ("ensemble", "audit"):
+    for name in ("audit", "ensemble", "robustness"):
         write_json(folder / f"{name}.json", metrics[f"metrics/{name}.json"])
+    (folder / "model_card.md").write_bytes(shown(commit, Path("reports/model_card.md")))
     write_json(folder / "provenance.json", provenance(commit, source))
     for part in ("evaluate", "ensemble", "tune"):
         shutil.rmtree(folder / part, ignore_errors=True)

@@ -53,6 +53,7 @@ def written() -> dict[str, str]:
         "train": {"arch": "compact", **cost, **score(0.5, 20), "unseen": score(0.25, 5)},
         "tune/resnet": {"arch": "resnet", "parameters": 7, "multiply_adds": 9, **score(0.75, 20)},
         "ensemble": {"members": ["train", "tune_resnet"], "method": "mean", **score(0.625, 20)},
+        "robustness": {"mean_accuracy": 0.5},
         "evaluate": {
             "champion": "tune_resnet",
             "models": {
@@ -64,6 +65,7 @@ def written() -> dict[str, str]:
         },
     }
     charts = (
+        "model_card.md",
         "ensemble/members.png",
         "evaluate/leaderboard.png",
         "evaluate/train/confusion.png",
@@ -213,8 +215,10 @@ def _check_results(project: Path, source: Path) -> None:
     assert files - charts == {
         "audit.json",
         "ensemble.json",
+        "model_card.md",
         "provenance.json",
         "results.csv",
+        "robustness.json",
         "settings.yaml",
     }
     assert charts == {

@@ -253,7 +253,7 @@ A reminder, not advice: articles apply from different dates, and other law appli
 ## Reproduce
 
 `dvc repro` at the commit that holds this file, on the same source, ends in the same bytes on one
-machine. Time and energy of the training differ from run to run and are in MLflow (`make ui`).
+machine. How long the training took differs from run to run and is in MLflow (`make ui`).
 
 - seed: {{ seed }}
 {% for path, md5 in card.data.items() %}
