@@ -1,0 +1,73 @@
+"""notebooks/colab.ipynb, its cells run in order on a small source; Colab's Drive is a folder."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from test_pipeline import SMALL, git, small_zip
+
+ROOT = Path(__file__).parents[1]
+COLAB = """
+class drive:
+    mount = print
+class output:
+    serve_kernel_port_as_window = print
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> Path:
+    """Return the folder in which the notebook ran; the Drive is `kept` in it."""
+    room = tmp_path_factory.mktemp("colab")
+    project, package = room / "origin", room / "python/google"
+    for file in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
+        if (ROOT / file).is_file():
+            (project / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, project / file)
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "origin")
+    package.mkdir(parents=True)
+    (package / "colab.py").write_text(COLAB)
+    params = [f"{section}.{key}={json.dumps(value)}" for (section, key), value in SMALL.items()]
+    params += ["tune.archs=[]", "distill.archs=[]"]
+    notebook = nbformat.read(ROOT / "notebooks/colab.ipynb", as_version=4)
+    (chosen,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    chosen.source = (
+        f"REPOSITORY, FACES = {str(project)!r}, {str(small_zip(room / 'faces.zip'))!r}\n"
+        f"KEPT, PARAMS = {str(room / 'kept')!r}, {params!r}"
+    )
+    # Drive stands in for itself; the server is not started, and pip only says what it would do.
+    notebook.cells[-1].source = notebook.cells[-1].source.replace('["mlflow",', '["echo",')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(room / "python"), str(room / "mien/src")]))
+        patch.setenv("PIP_DRY_RUN", "1")
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": room}}).execute()
+    return room
+
+
+def test_the_notebook_runs_and_keeps_its_results_in_drive(ran):
+    kept = {path.name for path in (ran / "kept").iterdir()}
+    assert kept >= {"cache", "mlflow.db", "mlartifacts", "metrics", "reports", "report.html"}
+    champion = json.loads((ran / "kept/metrics/summary.json").read_text())["champion"]
+    assert champion in ("train", "ensemble")
+    assert "<html" in (ran / "kept/report.html").read_text()
+
+
+def test_a_later_session_computes_nothing_again(ran):
+    later = ran / "later"
+    git(ran, "clone", "-q", str(ran / "origin"), "later")
+    project = ran / "mien"
+    shutil.copy(project / "params.yaml", later)
+    shutil.copy(project / "dvc.lock", later)
+    from test_pipeline import dvc
+
+    dvc(later, "remote", "add", "--local", "--default", "drive", str(ran / "kept/cache"))
+    dvc(later, "pull", "--run-cache")
+    assert "Running stage" not in dvc(later, "repro", "export")
