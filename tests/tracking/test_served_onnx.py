@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlflow import MlflowClient
 
 from mien import cli, tracking
 from mien.inference import classify, detection
+from mien.tracking import champion as champion_module
 
 MODEL = "models:/mien@champion"
 FACES, CODES = drawn_images(classify.BATCH + 3)
@@ -147,6 +149,18 @@ def test_another_export_of_the_same_model_is_another_version(root):
     (run,) = runs(root, "train")
     assert len(run.outputs.model_outputs) == 3
     assert all(one.run_id == run.info.run_id for one in client(root).search_model_versions())
+
+
+def test_another_way_of_reading_images_is_another_version(root, monkeypatch):
+    model, folder = made(), exported()
+    track(root, model, folder=folder)
+    package = shutil.copytree(champion_module.HERE.parent, root / "mien")
+    with (package / "tracking/served_onnx.py").open("a") as code:
+        code.write("# Changed.\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(champion_module, "HERE", package / "tracking")
+        track(root, model, folder=folder)
+    assert (champion(root), versions(root)) == (2, [1, 2])
 
 
 def test_a_champion_that_onnx_cannot_hold_is_registered_as_keras(root, capsys):

@@ -1,6 +1,6 @@
 """The code that MLflow keeps beside the champion's ONNX file and runs to serve it: no pickle.
 
-It needs no TensorFlow: of this package only what `champion.SHIPPED` names.
+It needs no TensorFlow, and of this package `errors`, `inference` and `square` alone.
 """
 
 from __future__ import annotations
