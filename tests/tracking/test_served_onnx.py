@@ -111,6 +111,8 @@ def test_the_registered_model_is_pinned_without_keras_and_holds_no_pickle(root):
     folder = Path(mlflow.artifacts.download_artifacts(source))
     assert not [*folder.rglob("*.pkl"), *folder.rglob("*.pyc"), *folder.rglob("*.h5")]
     assert {path.name for path in (folder / "artifacts").iterdir()} == {"model.onnx", "card.json"}
+    # Neither the nets that come with this package.
+    assert len([*folder.rglob("*.onnx")]) == 1
     requirements = dict(
         line.split("==") for line in (folder / "requirements.txt").read_text().split()
     )
