@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import drawn_photos
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -165,16 +164,6 @@ def evaluation(*models: Trained, champion: str = "train") -> dict[str, Any]:
         "champion": champion,
         "compared": {name: paired(-0.5) for name in names if name != champion},
     }
-
-
-def exported(**told: Any) -> Path:
-    """Write what the stage `export` does, of a tiny model; return the folder."""
-    folder = Path("models/export")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(drawn_photos.model())
-    card = {"arch": "tiny", "classes": drawn_photos.CLASSES, "image_size": drawn_photos.SIZE}
-    (folder / "card.json").write_text(json.dumps(card | told))
-    return folder
 
 
 def with_test(model: Trained, macro_f1: float) -> Trained:

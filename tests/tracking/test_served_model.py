@@ -1,6 +1,5 @@
 """The champion as MLflow serves it, against the Keras model it was made from."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,8 +72,7 @@ def test_a_new_store_takes_two_lines_and_no_keras(root):
         "tracking.track([model], evaluation(model), Path('.'))\n"
         "print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
     )
-    folders = map(str, Path(__file__).parents[:2])
-    env = {"PYTHONPATH": os.pathsep.join(folders), "PATH": ""}
+    env = {"PYTHONPATH": str(Path(__file__).parent), "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True
     )

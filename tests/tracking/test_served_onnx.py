@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLASSES, drawn_images, encoded
-from drawn_photos import photo, write
-from made_state import client, evaluation, exported, made, project, runs
+from drawn_photos import exported, photo, write
+from made_state import client, evaluation, made, project, runs
 from mlflow import MlflowClient
 
 from mien import cli, tracking

@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 import pytest
 from conftest import CLASSES, drawn_images, encoded
-from drawn_photos import photo, write
-from made_state import evaluation, exported, made, project
+from drawn_photos import exported, photo, write
+from made_state import evaluation, made, project
 
 from mien import tracking
 from mien.inference import classify

@@ -12,7 +12,8 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import drawn_images, encoded
-from made_state import evaluation, exported, made, project
+from drawn_photos import exported
+from made_state import evaluation, made, project
 
 from mien import tracking
 
