@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format app ui dashboard results release-models docs lock clean help
+.PHONY: all test lint format app ui serve dashboard results release-models docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -41,6 +41,9 @@ app: $(INSTALLED)  ## Open the app that reads photos on http://127.0.0.1:8501 (P
 
 ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 (PORT=… for another)
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
+
+serve: $(INSTALLED)  ## Answer photos with the champion on http://127.0.0.1:5001 (PORT=… for another; docs/serving.md)
+	@python scripts/serve.py $(or $(PORT),5001)
 
 dashboard: $(INSTALLED)  ## Open the tuning studies on http://127.0.0.1:8080 (PORT=… for another)
 	@python scripts/dashboard.py $(or $(PORT),8080)

@@ -17,7 +17,8 @@ def main(params: Params) -> None:
     ensemble = made("ensemble", "ensemble", evaluation)
     used = [models[name] for name in ensemble.record["combination"]["members"]]
     state = [*models.values(), replace(ensemble, members=used)]
-    keys = tracking.track(state, evaluation, ROOT)
+    failed = "error" in json.loads(Path("metrics/export.json").read_text())
+    keys = tracking.track(state, evaluation, ROOT, None if failed else Path("models/export"))
     write_json(Path("mlflow.tracked.json"), keys)
 
 

@@ -1,7 +1,7 @@
 """Reader: loaded once, it reads the faces in any number of photos."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,7 +95,14 @@ class Reader:
 
     def read(self, photo: np.ndarray) -> list[Face]:
         """Return the faces in `photo`, uint8, shape (H, W, 3), BGR, from left to right."""
-        return self._classified([self._found(photo)])[0]
+        return self.read_all([photo])[0]
+
+    def read_all(self, photos: Iterable[np.ndarray]) -> list[list[Face]]:
+        """Return the faces in each photo as `read` does, all classified together.
+
+        Of a photo that has been looked at only the crops are kept.
+        """
+        return self._classified([self._found(photo) for photo in photos])
 
     def read_files(self, paths: Sequence[Path]) -> Iterator[Reading]:
         """Yield what each photo shows, in their order; one that cannot be read has an `error`.

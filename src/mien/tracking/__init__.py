@@ -135,13 +135,19 @@ def live(
         raise
 
 
-def track(models: Sequence[Trained], evaluation: Mapping[str, Any], root: Path) -> list[str]:
+def track(
+    models: Sequence[Trained],
+    evaluation: Mapping[str, Any],
+    root: Path,
+    exported: Path | None = None,
+) -> list[str]:
     """Bring MLflow to the state of the pipeline; what is there already stays as it is.
 
     Args:
         models: every model of this state, an ensemble after its members.
         evaluation: content of metrics/evaluate.json; `champion` is the `name` of a model.
         root: folder of the project, where the default store lies.
+        exported: folder of the champion's `model.onnx` and `card.json`; None: ONNX cannot hold it.
 
     Returns:
         The sorted keys of the state's runs, the same whether MLflow is on or off.
@@ -155,7 +161,7 @@ def track(models: Sequence[Trained], evaluation: Mapping[str, Any], root: Path) 
         from mien.tracking.state import log_state
 
         with store.one_line_errors(root):
-            said = log_state(store.connect(root), models, evaluation)
+            said = log_state(store.connect(root), models, evaluation, exported)
     else:
         said = (
             "nothing logged, as MIEN_TRACKING=off; to log this state later: "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
+import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
@@ -10,85 +13,183 @@ from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
-from mlflow.entities import LoggedModelOutput, Run
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
-import mien
-from mien import tracking
+from mien import errors, inference, square, tracking
 from mien.tracking.store import Store
 
 REGISTERED = "mien"
 ALIAS = "champion"
 ABOUT = """Reads the expression on a face.
 
-Input: faces, uint8, shape (N, S, S), grey 0 to 255. Output: a column of probabilities per class.
+The alias `champion` stands on the model with the best macro-F1 on validation. A version's
+description tells what it takes."""
+ONNX = """The champion {name} as ONNX; docs/serving.md tells how to serve it.
 
-    mlflow.pyfunc.load_model("models:/mien@champion").predict(faces)
+Input: a column `image`, image files as base64 text or bytes, and the param `detect`. Output: for
+each image a box, `emotion`, `confidence` and a column of probabilities per class."""
+KERAS = """The champion {name} as Keras, for ONNX cannot hold it (metrics/export.json tells why).
 
-The alias `champion` stands on the model with the best macro-F1 on validation."""
+Input: faces, uint8, shape (N, S, S), grey 0 to 255. Output: a column of probabilities per class."""
+HERE = Path(__file__).parent
+SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow")
 
 
 def log_model(store: Store, run: Run, trained: tracking.Trained) -> str:
     """Log the model as an output of its run; return its id. TensorFlow is not imported."""
-    identifier = run.info.run_id
-    logged = store.client.create_logged_model(
-        store.experiment, trained.record["name"], source_run_id=identifier
-    )
-    model_id = logged.model_id
     spec = trained.record["spec"]
     side = spec["image_size"]
-    signature = ModelSignature(
-        Schema([TensorSpec(np.dtype("uint8"), (-1, side, side))]),
-        Schema([ColSpec("float", label) for label in spec["classes"]]),
-    )
     nets = trained.members or [trained]
     backends = sorted({net.record["params"]["train"]["backend"] for net in nets})
-    used = ("mlflow", "keras", *backends, "numpy", "pandas")
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # MLflow asks for an input example, and would run the model on it.
-        warnings.simplefilter("ignore", UserWarning)
-        mlflow.pyfunc.save_model(
-            f"{folder}/model",
-            python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"model": str(trained.folder)}
-            | {member.record["name"]: str(member.folder) for member in trained.members},
-            code_paths=[str(Path(mien.__file__).parent)],
-            pip_requirements=[f"{name}=={version(name)}" for name in used],
-            signature=signature,
-            mlflow_model=Model(model_id=model_id, model_uuid=model_id, run_id=identifier),
-        )
-        store.client.log_model_artifacts(model_id, f"{folder}/model")
-    store.client.finalize_logged_model(model_id, "READY")
-    store.client.log_outputs(identifier, [LoggedModelOutput(model_id, step=0)])
-    return model_id
+    return _logged(
+        store,
+        run,
+        trained.record["name"],
+        tracking.key(trained.record),
+        code=HERE / "served_model.py",
+        artifacts={"model": trained.folder}
+        | {member.record["name"]: member.folder for member in trained.members},
+        packages=("mlflow", "keras", *backends, "numpy", "pandas"),
+        signature=ModelSignature(
+            Schema([TensorSpec(np.dtype("uint8"), (-1, side, side))]),
+            Schema([ColSpec("float", label) for label in spec["classes"]]),
+        ),
+    )
 
 
-def register(store: Store, run_id: str, model_id: str, key: str) -> str:
-    """Put the alias on the version of the model with `key`; return it, new if there was none."""
+def register(store: Store, run: Run, exported: Path | None) -> str:
+    """Put the alias on the champion's version, made if there is none; return its number.
+
+    Args:
+        store: where the models lie.
+        run: the champion's finished run.
+        exported: folder of its `model.onnx` and `card.json`; None: it is registered as Keras.
+    """
     client = store.client
     try:
         client.create_registered_model(REGISTERED, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    found = client.search_model_versions(f"name = '{REGISTERED}' and tags.`mien.key` = '{key}'")
-    if found:
-        number = found[0].version
-    else:
-        # Not `models:/ID`: a database would look that up in the process's global store.
-        number = client.create_model_version(
-            REGISTERED,
-            client.get_logged_model(model_id).artifact_location,
-            run_id=run_id,
-            model_id=model_id,
-            tags={"mien.key": key},
-        ).version
-        # What the pages of the run and of the model show as its registered version.
-        versions = json.dumps([{"name": REGISTERED, "version": number}])
-        client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
+    # A model's record does not tell how it was exported, nor what will read its images.
+    key, served = run.data.tags["mien.key"], _digest(exported) if exported else "keras"
+    found = [
+        one.version
+        for one in client.search_model_versions(
+            f"name = '{REGISTERED}' and tags.`mien.key` = '{key}'"
+        )
+        if one.tags.get("mien.served", "keras") == served
+    ]
+    number = str(found[0] if found else _new_version(store, run, exported, served))
     aliases = client.get_registered_model(REGISTERED).aliases
-    if str(aliases.get(ALIAS)) != str(number):
-        client.set_registered_model_alias(REGISTERED, ALIAS, str(number))
-    return str(number)
+    if str(aliases.get(ALIAS)) != number:
+        client.set_registered_model_alias(REGISTERED, ALIAS, number)
+    return number
+
+
+def _new_version(store: Store, run: Run, exported: Path | None, served: str) -> str:
+    client, name = store.client, run.data.tags["mien.name"]
+    model_id = _log_onnx(store, run, exported, served) if exported else run.data.tags["mien.model"]
+    number = client.create_model_version(
+        REGISTERED,
+        # Not `models:/ID`: a database would look that up in the process's global store.
+        client.get_logged_model(model_id).artifact_location,
+        run_id=run.info.run_id,
+        model_id=model_id,
+        description=(ONNX if exported else KERAS).format(name=name),
+        tags={"mien.key": run.data.tags["mien.key"], "mien.served": served},
+    ).version
+    # What the pages of the run and of the model show as its registered version.
+    versions = json.dumps([{"name": REGISTERED, "version": number}])
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
+    return number
+
+
+def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
+    card = json.loads((exported / "card.json").read_text())
+    box = [ColSpec("long", side) for side in "xywh"]
+    shares = [ColSpec("double", name) for name in ("confidence", *card["classes"])]
+    return _logged(
+        store,
+        run,
+        f"{run.data.tags['mien.name']}_onnx",
+        served,
+        code=HERE / "served_onnx.py",
+        artifacts={"model": exported / "model.onnx", "card": exported / "card.json"},
+        packages=SERVED_WITH,
+        signature=ModelSignature(
+            Schema([ColSpec("string", "image")]),
+            Schema([*box, ColSpec("string", "emotion"), *shares]),
+            ParamSchema([ParamSpec("detect", "boolean", False)]),
+        ),
+    )
+
+
+def _digest(exported: Path) -> str:
+    """Return a hash of all that decides what a version answers: its files and what reads images."""
+    code = [HERE / "served_onnx.py", Path(inspect.getfile(errors)), Path(inspect.getfile(square))]
+    code += Path(inspect.getfile(inference)).parent.glob("*.py")
+    files = [exported / "model.onnx", exported / "card.json", *sorted(code)]
+    return tracking.key([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+
+
+def _logged(
+    store: Store,
+    run: Run,
+    name: str,
+    key: str,
+    *,
+    code: Path,
+    artifacts: dict[str, Path],
+    packages: tuple[str, ...],
+    signature: ModelSignature,
+) -> str:
+    """Return the id of the run's model with `key`; one that a kill left unfinished is completed.
+
+    Args:
+        store: where it lies.
+        run: the run that it is an output of.
+        name: shown in MLflow.
+        key: of its content.
+        code: the file that serves it.
+        artifacts: its files and folders, by the names that the code knows.
+        packages: what the code imports, pinned to the versions installed here.
+        signature: what it takes and gives.
+    """
+    client, run_id = store.client, run.info.run_id
+    found = client.search_logged_models(
+        [store.experiment], f"source_run_id = '{run_id}' AND tags.`mien.content` = '{key}'"
+    )
+    logged = next(iter(found), None) or client.create_logged_model(
+        store.experiment, name, source_run_id=run_id, tags={"mien.content": key}
+    )
+    model_id = logged.model_id
+    if logged.status != LoggedModelStatus.READY:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # MLflow asks for an input example, and would run the model on it.
+            warnings.simplefilter("ignore", UserWarning)
+            mlflow.pyfunc.save_model(
+                f"{folder}/model",
+                python_model=str(code),
+                artifacts={part: str(path) for part, path in artifacts.items()},
+                code_paths=[_package(Path(folder))],
+                pip_requirements=[f"{package}=={version(package)}" for package in packages],
+                signature=signature,
+                mlflow_model=Model(model_id=model_id, model_uuid=model_id, run_id=run_id),
+            )
+            client.log_model_artifacts(model_id, f"{folder}/model")
+        client.finalize_logged_model(model_id, "READY")
+    outputs = client.get_run(run_id).outputs
+    if not outputs or model_id not in {output.model_id for output in outputs.model_outputs}:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    return model_id
+
+
+def _package(folder: Path) -> str:
+    """Copy this package into `folder` without the nets that come with it; return where it is."""
+    without = shutil.ignore_patterns("__pycache__", "pretrained")
+    source = HERE.parent
+    return str(shutil.copytree(source, folder / "mien", ignore=without))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -23,7 +24,10 @@ COMBINATION = ("method", "members", "temperature", "weights")
 
 
 def log_state(
-    store: Store, models: Sequence[tracking.Trained], evaluation: Mapping[str, Any]
+    store: Store,
+    models: Sequence[tracking.Trained],
+    evaluation: Mapping[str, Any],
+    exported: Path | None,
 ) -> str:
     """Log what MLflow lacks; return in one line what was done."""
     runs.close_dead(store)
@@ -32,14 +36,10 @@ def log_state(
         members[model.record["name"]] = _model_run(store, model, members)
     added = _pipeline_run(store, models, members, evaluation)
     champion = members[evaluation["champion"]]
-    number = register(
-        store,
-        champion.info.run_id,
-        champion.data.tags["mien.model"],
-        champion.data.tags["mien.key"],
-    )
+    number = register(store, champion, exported)
     state = "new state of the pipeline" if added else "this state was there already"
-    return f"{state}; the champion, {evaluation['champion']}, is version {number} of the model mien"
+    name = f"{evaluation['champion']}, " if exported else f"{evaluation['champion']} (as Keras), "
+    return f"{state}; the champion, {name}is version {number} of the model mien"
 
 
 def _model_run(store: Store, model: tracking.Trained, logged: Mapping[str, Run]) -> Run:

@@ -93,6 +93,16 @@ def model(classes=CLASSES, output: str = "probabilities", told: bool = True) -> 
     return _field(1, 8) + _field(7, graph) + _field(8, _field(2, 17)) + metadata
 
 
+def exported(**told: object) -> Path:
+    """Write what the stage `export` does, of the tiny model, return the folder."""
+    folder = Path("models/export")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(model())
+    card = {"arch": "tiny", "classes": CLASSES, "image_size": SIZE}
+    (folder / "card.json").write_text(json.dumps(card | told))
+    return folder
+
+
 def write(path: Path, image: np.ndarray) -> Path:
     """Write `image` in the format that the path's suffix names."""
     path.parent.mkdir(parents=True, exist_ok=True)
