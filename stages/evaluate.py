@@ -41,7 +41,7 @@ FIGURES = tuple(product(("accuracy", "macro_f1"), ("", "_low", "_high")))
 def main(params: Params) -> None:
     """Score the trained models and their ensemble; write what the stage's outs name."""
     test = faces.load(TEST)
-    probabilities, archs, titles = {}, {}, {}
+    probabilities, archs, titles, histories = {}, {}, {}, {}
     for name, place in places(params).items():
         folder = Path("models", place)
         record = _record(folder, test)
@@ -51,20 +51,25 @@ def main(params: Params) -> None:
         model = models.load(folder)
         probabilities[name] = tta.predict(model, test.images, params.evaluate.tta, name)
         _show_attention(name, titles[name], model, test, probabilities[name])
-        history = pd.read_csv(Path("reports", place, "history.csv"))
-        curves = learning_curves(history, f"Learning curves, {titles[name]}")
+        histories[name] = pd.read_csv(Path("reports", place, "history.csv"))
+        curves = learning_curves(histories[name], f"Learning curves, {titles[name]}")
         save(curves, REPORTS / name / "learning_curves.png")
     combination = _record(ENSEMBLE, test)["combination"]
     archs["ensemble"], titles["ensemble"] = "ensemble", f"ensemble ({combination['method']})"
     probabilities["ensemble"] = ensembles.combine(combination, probabilities).astype(np.float32)
 
     PREDICTIONS.mkdir(parents=True, exist_ok=True)
-    scores = {}
+    scores, tables = {}, {"learning_curves": histories}
     for name, predicted in probabilities.items():
         np.save(PREDICTIONS / f"{name}.npy", predicted)
         score = metrics.score_faces(test, predicted, params.seed)
         scores[name] = {"arch": archs[name], **score}
-        _report(name, titles[name], test, predicted, score)
+        for table, rows in _report(name, titles[name], test, predicted, score).items():
+            tables.setdefault(table, {})[name] = rows
+    for table, parts in tables.items():
+        # All models in one file: `plots` in dvc.yaml cannot name files by tune.archs.
+        together = pd.concat(parts, names=["model"]).reset_index("model")
+        together.round(6).to_csv(REPORTS / f"{table}.csv", index=False)
     champion = _compare(scores, probabilities, test, params)
     members = combination["members"] if champion == "ensemble" else [champion]
     nets = {name: models.load(Path("models", places(params)[name])) for name in members}
@@ -133,9 +138,15 @@ def _compare(
     }
     result = {"models": scores, "champion": champion, "compared": compared}
     write_json(Path("metrics/evaluate.json"), result | {"tta": params.evaluate.tta})
-    few = ("arch", "accuracy", "macro_f1", "roc_auc", "ece")
-    summary = {key: scores[champion][key] for key in few}
-    write_json(Path("metrics/summary.json"), {"champion": champion, **summary})
+    few = ("accuracy", "macro_f1", "roc_auc", "ece")
+    summary = {
+        role: {key: scores[name][key] for key in few}
+        | {"validation_macro_f1": validation[name]["macro_f1"]}
+        for role, name in (("champion", champion), ("train", "train"))
+    }
+    summary["champion"]["model"] = champion
+    summary["train"]["arch"] = scores["train"]["arch"]
+    write_json(Path("metrics/summary.json"), summary)
     table = leaderboard(scores, validation, compared)
     table.to_csv(REPORTS / "leaderboard.csv", index=False)
     save(leaderboard_chart(table, champion), REPORTS / "leaderboard.png")
@@ -195,13 +206,11 @@ def _corrupt(
 
 def _report(
     name: str, title: str, test: faces.Faces, probabilities: np.ndarray, score: dict[str, Any]
-) -> None:
-    """Write the model's tables and charts, and its pictures of faces."""
-    classes = np.array(test.classes)
-    predicted = classes[probabilities.argmax(axis=1)]
+) -> dict[str, pd.DataFrame]:
+    """Write the model's charts and its pictures of faces; return the tables behind them."""
     per_class = pd.DataFrame(score["per_class"]).T.rename_axis("class").reset_index()
     tables = {
-        "confusion": pd.DataFrame({"actual": classes[test.labels], "predicted": predicted}),
+        "confusion": evaluation.confusion_table(score),
         "per_class": per_class.astype({"support": int}),
         "pr": evaluation.pr_table(test.labels, probabilities, test.classes),
         "reliability": metrics.reliability(test.labels, probabilities),
@@ -215,10 +224,9 @@ def _report(
     }
     for chart, figure in charts.items():
         save(figure, REPORTS / name / f"{chart}.png")
-    for table, rows in tables.items():
-        rows.round(6).to_csv(REPORTS / name / f"{table}.csv", index=False)
     save(evaluation.mistakes_sheet(test, probabilities, title), PICTURES / name / "mistakes.png")
     save(evaluation.pairs_sheet(test, probabilities, title), PICTURES / name / "pairs.png")
+    return tables
 
 
 if __name__ == "__main__":

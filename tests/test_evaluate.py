@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLASSES, made_faces
+from dvc.cli import main as dvc
+from dvc.repo import Repo
+from dvc.utils.serialize import dump_yaml, load_yaml
 from sklearn.metrics import accuracy_score
 
 from mien import corruptions, faces, metrics, models, params
@@ -168,9 +172,8 @@ def test_leaderboard_is_in_the_order_of_validation(stage):
 
 
 def test_reports_hold_tables_and_charts_but_no_faces(stage):
-    tables = ("confusion", "per_class", "pr", "reliability", "roc")
     charts = ("confusion", "pr", "reliability", "roc")
-    expected = {f"{table}.csv" for table in tables} | {f"{chart}.png" for chart in charts}
+    expected = {f"{chart}.png" for chart in charts}
     for name in (*NAMES, "ensemble"):
         curves = {"learning_curves.png"} if name in NAMES else set()
         written = {path.name for path in Path("reports/evaluate", name).iterdir()}
@@ -178,27 +181,66 @@ def test_reports_hold_tables_and_charts_but_no_faces(stage):
         attention = {"attention.png"} if name == "train" else set()
         pictures = {path.name for path in Path("data/pictures/evaluate", name).iterdir()}
         assert pictures == {"mistakes.png", "pairs.png"} | attention
-    assert {path.name for path in Path("reports/evaluate").glob("*.*")} == {
-        "leaderboard.csv",
-        "leaderboard.png",
-        "robustness.csv",
-        "robustness.png",
-    }
+    tables = {*charts, "leaderboard", "learning_curves", "per_class", "robustness"}
+    found = {path.name for path in Path("reports/evaluate").glob("*.*")}
+    assert found == {f"{table}.csv" for table in tables} | {"leaderboard.png", "robustness.png"}
     assert Path("data/pictures/evaluate/corruptions.png").is_file()
 
 
 def test_tables_agree_with_the_metrics(stage):
     score = read("metrics/evaluate.json")["models"]["train"]
-    folder = Path("reports/evaluate/train")
-    confusion = pd.read_csv(folder / "confusion.csv")
-    assert accuracy_score(confusion["actual"], confusion["predicted"]) == pytest.approx(
-        score["accuracy"], abs=1e-6
-    )
-    bins = pd.read_csv(folder / "reliability.csv")
+    confusion = table("confusion", "train")
+    assert accuracy_score(
+        confusion["actual"], confusion["predicted"], sample_weight=confusion["count"]
+    ) == pytest.approx(score["accuracy"], abs=1e-6)
+    assert confusion.groupby("actual")["share"].sum().to_numpy() == pytest.approx(1, abs=1e-5)
+    bins = table("reliability", "train")
     gaps = (bins["accuracy"] - bins["confidence"]).abs() * bins["count"]
     assert gaps.sum() / bins["count"].sum() == pytest.approx(score["ece"], abs=2e-6)
-    per_class = pd.read_csv(folder / "per_class.csv").set_index("class")
+    per_class = table("per_class", "train").set_index("class")
     assert per_class.to_dict("index") == score["per_class"]
+    curves = table("learning_curves", "train")
+    assert curves.to_dict("list") == pd.read_csv("reports/train/history.csv").to_dict("list")
+
+
+def table(name: str, model: str) -> pd.DataFrame:
+    """Return the model's rows of a table that holds all models."""
+    rows = pd.read_csv(f"reports/evaluate/{name}.csv")
+    return rows[rows["model"] == model].drop(columns="model").reset_index(drop=True)
+
+
+def test_dvc_draws_every_model_and_metrics_are_few(stage, tmp_path):
+    """In a project that declares plots and metrics as this one does."""
+    shutil.copytree("reports/evaluate", tmp_path / "reports/evaluate")
+    shutil.copytree("metrics", tmp_path / "metrics")
+    shutil.copytree(ROOT / ".dvc/plots", tmp_path / ".dvc/plots")
+    shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc")
+    declared = load_yaml(ROOT / "dvc.yaml")
+    (tmp_path / "evaluate.py").touch()
+    kept = {"cmd": "python evaluate.py", "plots": declared["stages"]["evaluate"]["plots"]}
+    top = {key: declared[key] for key in ("metrics", "plots")}
+    dump_yaml(tmp_path / "dvc.yaml", {"stages": {"evaluate": kept}, **top})
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert dvc(["plots", "show", "--out", "drawn"]) == 0
+        with Repo(".") as repo:
+            (shown,) = repo.metrics.show().values()
+    page = Path(tmp_path, "drawn/index.html").read_text()
+    specs = dict(re.findall(r'<div id = "([^"]+)">.*?var spec = (.*?);\s+vegaEmbed', page, re.S))
+    hidden = re.findall(r'\[id\^="(\w+)"\]', page)
+    drawn = {
+        name: json.loads(spec) for name, spec in specs.items() if not name.startswith(tuple(hidden))
+    }
+    assert len(drawn) == len(declared["plots"])
+    for name, spec in drawn.items():
+        models = {row["model"] for row in spec["data"]["values"]}
+        assert models == set(NAMES) | (set() if name.startswith("Learning") else {"ensemble"})
+        assert spec["facet"]["row"]["field"] == "model"
+        # `point` is made by the chart.
+        used = set(re.findall(r'"field": "(\w+)"', specs[name])) - {"point"}
+        assert used <= set(spec["data"]["values"][0])
+    assert shown["data"] == {"metrics/summary.json": {"data": read("metrics/summary.json")}}
 
 
 def check_robustness(predict) -> None:
@@ -244,9 +286,12 @@ def test_champion_is_the_best_on_validation_even_if_worst_on_test(stage):
     stage.main(settings())
     written = read("metrics/evaluate.json")
     assert written["champion"] == worst
-    few = ("arch", "accuracy", "macro_f1", "roc_auc", "ece")
-    summary = {key: tested[worst][key] for key in few}
-    assert read("metrics/summary.json") == {"champion": worst, **summary}
+    few = ("accuracy", "macro_f1", "roc_auc", "ece")
+    for role, name in (("champion", worst), ("train", "train")):
+        summary = read("metrics/summary.json")[role]
+        assert {key: summary[key] for key in few} == {key: tested[name][key] for key in few}
+        assert summary["validation_macro_f1"] == (0.9 if name == worst else 0.8)
+    assert read("metrics/summary.json")["champion"]["model"] == worst
 
 
 def test_flips_are_averaged_on_the_test_split_alone(stage):
@@ -262,7 +307,8 @@ def test_flips_are_averaged_on_the_test_split_alone(stage):
     written, board = read("metrics/evaluate.json"), pd.read_csv("reports/evaluate/leaderboard.csv")
     assert written["tta"] == "flip"
     np.testing.assert_allclose(predictions("train"), np.mean(both, axis=0), atol=1e-5)
-    assert written["champion"] == read("metrics/summary.json")["champion"] == "ensemble"
+    assert written["champion"] == "ensemble"
+    assert read("metrics/summary.json")["champion"]["model"] == "ensemble"
     assert dict(zip(board["model"], board["validation_macro_f1"], strict=True)) == (
         VALIDATION | {"ensemble": 0.71}
     )

@@ -51,6 +51,26 @@ def pr_table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[st
     return _curves(curve, ("recall", "precision"), labels, probabilities, classes)
 
 
+def confusion_table(score: dict[str, Any]) -> pd.DataFrame:
+    """Return the cells of the confusion matrix, row by row.
+
+    Columns: `actual`, `predicted`, `count` and `share`, the count's part of the true class, 0 to 1.
+
+    Args:
+        score: of `metrics.score`.
+    """
+    counts, classes = np.array(score["confusion"]), score["classes"]
+    cells = pd.DataFrame(
+        {
+            "actual": np.repeat(classes, len(classes)),
+            "predicted": np.tile(classes, len(classes)),
+            "count": counts.ravel(),
+        }
+    )
+    totals = np.maximum(counts.sum(axis=1), 1)
+    return cells.assign(share=cells["count"] / np.repeat(totals, len(classes)))
+
+
 def confusion_chart(score: dict[str, Any], model: str) -> Figure:
     """Return the confusion matrix: shares of each true class as colour, counts below.
 
