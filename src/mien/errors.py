@@ -35,3 +35,7 @@ class ExportError(MienError, ValueError):
 
 class TrackingError(MienError, ConnectionError):
     """The MLflow server cannot be reached or refuses the request."""
+
+
+class RevisionError(MienError, LookupError):
+    """Git does not hold what is to be compared."""

@@ -351,6 +351,14 @@ class Evaluate(Section):
     )
 
 
+class Ci(Section):
+    """What a pull request has to keep; no stage reads it."""
+
+    tolerance: Fraction | None = Field(
+        description="most that the champion's macro-F1 on validation may fall; empty: any"
+    )
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -364,6 +372,7 @@ class Params(Section):
     ensemble: Ensemble
     distill: Distill
     evaluate: Evaluate
+    ci: Ci
     tensorboard: bool = Field(description="write the epochs to .mien/tensorboard too")
 
     def student(self, arch: str) -> "Params":
