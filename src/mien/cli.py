@@ -72,6 +72,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     worker.add_argument("arch", help="one of tune.archs")
     worker.set_defaults(run=lambda given: tune_worker(given.arch))
+    report = commands.add_parser(
+        "report",
+        help="write the state of the pipeline as one HTML file",
+        description="Write scores, charts, audit and tuning as one HTML file that opens offline. "
+        "Start it in the project's root.",
+    )
+    report.add_argument("--rev", help="revision in Git; the page tells what changed since")
+    report.add_argument("--output", type=Path, default=Path("report.html"), help="%(default)s")
+    report.set_defaults(run=lambda given: write_report(given.rev, given.output))
     return parser
 
 
@@ -124,6 +133,24 @@ def tune_worker(arch: str) -> None:
     # Not a child: signals are to reach the one that works.
     environment = os.environ | {"DVC_STAGE": f"tune@{arch}"}
     os.execve(sys.executable, [sys.executable, "stages/tune.py", arch, "--worker"], environment)
+
+
+def write_report(rev: str | None, output: Path) -> None:
+    """Write the workspace's state as HTML.
+
+    Raises:
+        MienError: this is no project, Git knows no such revision, or the pipeline is not installed.
+    """
+    if importlib.util.find_spec("dvc") is None:
+        raise MienError("DVC is not installed; run `pip install 'mien[pipeline]'`")
+    from mien.report import changes, page, staleness, states
+
+    state = states.workspace()
+    found = None
+    if rev is not None:
+        found = changes.compare(states.revision(rev), state, staleness.stale(state))
+    output.write_text(page.page(state, found), encoding="utf-8")
+    print(f"wrote {output}")
 
 
 if __name__ == "__main__":

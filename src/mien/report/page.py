@@ -1,0 +1,108 @@
+"""The pipeline's state as one HTML file that opens offline."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mien.report import markdown
+from mien.report.changes import Changes
+from mien.report.states import State
+
+# Together, so that the page stays below 5 MB: base64 takes a third more.
+LARGEST = 3_500_000
+CHARTS = ("confusion", "roc", "pr", "reliability", "learning_curves")
+# The audit's means of all faces of a class are left out: no face is in the page.
+AUDIT = ("classes", "findings", "sharpness")
+FINDINGS = (
+    "unreadable", "colour", "resized", "blank", "dark", "bright", "blurred", "exact_duplicates",
+    "near_duplicates", "label_conflicts",
+)  # fmt: skip
+
+
+def page(state: State, changes: Changes | None) -> str:
+    """Return the HTML: scores, what changed, classes, charts, audit and tuning.
+
+    Args:
+        state: what is shown.
+        changes: from a revision to this state; None leaves the section out.
+    """
+    environment = Environment(
+        loader=PackageLoader("mien.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for tool in (markdown.interval, markdown.arrow):
+        environment.globals[tool.__name__] = tool
+    pictures, left_out = embedded(state)
+    board = state.table("reports/evaluate/leaderboard.csv").astype(object)
+    audit = state.json("metrics/audit.json")
+    return environment.get_template("page.html").render(
+        state=state,
+        changes=changes,
+        board=board.where(board.notna(), None).to_dict("records"),
+        champion=state.models.get(state.champion or ""),
+        pictures=pictures,
+        left_out=left_out,
+        charts=charts(state),
+        audit=audit,
+        findings=[(name, found(audit, name)) for name in FINDINGS if name in audit],
+        tuning=[*studies(state)],
+    )
+
+
+def embedded(state: State) -> tuple[dict[str, str], list[str]]:
+    """Return a data URL for each chart until LARGEST is reached, and the paths of the others."""
+    pictures, left_out, total = {}, [], 0
+    for path in [path for group in charts(state).values() for path in group]:
+        content = state.files[path]
+        total += len(content)
+        if total > LARGEST:
+            left_out.append(path)
+        else:
+            pictures[path] = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return pictures, left_out
+
+
+def charts(state: State) -> dict[str, list[str]]:
+    """Return the paths of the charts by section or model, the most telling first."""
+    first = [name for name in (state.champion, "train") if name in state.models]
+    models = dict.fromkeys([*first, *state.models])
+    groups = {"models": ["reports/evaluate/leaderboard.png"]}
+    groups |= {
+        f"model {name}": [f"reports/evaluate/{name}/{chart}.png" for chart in CHARTS]
+        for name in first
+    }
+    groups["audit"] = [f"reports/audit/{chart}.png" for chart in AUDIT]
+    groups["ensemble"] = [f"reports/ensemble/{chart}.png" for chart in ("members", "disagreement")]
+    groups["tuning"] = matching(state, "reports/tune/*/*.png")
+    groups |= {
+        f"model {name}": [f"reports/evaluate/{name}/{chart}.png" for chart in CHARTS]
+        for name in models
+        if name not in first
+    }
+    return {
+        group: [path for path in paths if path in state.files] for group, paths in groups.items()
+    }
+
+
+def matching(state: State, pattern: str) -> list[str]:
+    """Return the state's paths that match a pattern."""
+    return [path for path in state.files if PurePosixPath(path).match(pattern)]
+
+
+def found(audit: dict[str, Any], name: str) -> tuple[int, int]:
+    """Return how many images have a finding, and how many were dropped for it."""
+    count = audit[name]["images"] if isinstance(audit[name], dict) else audit[name]
+    return count, audit["dropped_by"].get(name, 0)
+
+
+def studies(state: State) -> Iterator[dict[str, Any]]:
+    """Yield each study's architecture, counts and its best model's score on validation."""
+    for path in matching(state, "metrics/tune/*.json"):
+        content = state.json(path)
+        yield {"arch": content["arch"], **content["tuning"]}

@@ -1,0 +1,122 @@
+"""`mien report` on the state of this repository, and on one with names that HTML would read."""
+
+import base64
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_project import ROOT, run
+
+from mien import cli
+from mien.report import states
+
+
+class Reader(HTMLParser):
+    """Collects a page's text by tag, and everything it would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.loaded: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loaded += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.cells:
+            self.cells[-1] += data
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """Enter a copy of what Git holds of this state, committed."""
+    for part in (*states.PARTS, "dvc.yaml"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    run(tmp_path, "git", "init", "-q", "-b", "main")
+    run(tmp_path, "dvc", "init", "-q")
+    run(tmp_path, "git", "add", "-A")
+    run(tmp_path, "git", "commit", "-qm", "state")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def report(*arguments: str) -> str:
+    cli.main(["report", *arguments])
+    return Path("report.html").read_text()
+
+
+def test_the_page_stands_alone_and_is_small(project):
+    page = report()
+    reader = Reader(page)
+    assert reader.loaded
+    assert all(place.startswith(("data:image/png;base64,", "#")) for place in reader.loaded)
+    assert not {"script", "link", "iframe"} & set(reader.tags)
+    assert "url(" not in page
+    assert len(page.encode()) < 5_000_000
+
+
+def test_every_model_stands_with_its_figures(project):
+    reader = Reader(report())
+    board = pd.read_csv("reports/evaluate/leaderboard.csv")
+    text = " ".join(" ".join(reader.cells).split())
+    for row in board.to_dict("records"):
+        numbers = [f"{row[f'test_macro_f1{end}']:.3f}" for end in ("", "_low", "_high")]
+        assert "{} {} to {}".format(*numbers) in text
+    audit = json.loads(Path("metrics/audit.json").read_text())
+    at = reader.cells.index("near duplicates")
+    dropped = audit["dropped_by"]["near_duplicates"]
+    assert reader.cells[at + 1] == str(audit["near_duplicates"]["images"])
+    assert reader.cells[at + 2].strip().startswith(str(dropped))
+
+
+def test_pictures_of_faces_are_left_out(project):
+    pictures = {base64.b64decode(content) for content in re.findall(r"base64,([^\"]+)", report())}
+    assert Path("reports/evaluate/leaderboard.png").read_bytes() in pictures
+    assert Path("reports/audit/classes.png").read_bytes() in pictures
+    for mean in ("mean", "std"):
+        assert Path(f"reports/audit/{mean}.png").read_bytes() not in pictures
+
+
+def test_charts_beyond_the_limit_are_named_not_held(project):
+    whole = len(report())
+    Path("reports/evaluate/train/roc.png").write_bytes(bytes(4_000_000))
+    page = report()
+    assert len(page) < whole
+    assert "Left out, so that this page stays small: reports/evaluate/train/roc.png" in page
+
+
+def test_it_tells_what_changed_since_a_revision(project):
+    evaluation = json.loads(Path("metrics/evaluate.json").read_text())
+    evaluation["models"]["train"]["accuracy"] = 0.125
+    Path("metrics/evaluate.json").write_text(json.dumps(evaluation))
+    cells = Reader(report("--rev", "main")).cells
+    assert any(cell.startswith("0.125 (") for cell in cells)
+    assert not any(cell.startswith("0.125 (") for cell in Reader(report()).cells)
+
+
+def test_names_of_classes_stay_text(project):
+    evaluation = json.loads(Path("metrics/evaluate.json").read_text())
+    for model in evaluation["models"].values():
+        model["per_class"]["<script>alert(1)</script>"] = model["per_class"].pop("happy")
+    Path("metrics/evaluate.json").write_text(json.dumps(evaluation))
+    reader = Reader(report())
+    assert "script" not in reader.tags
+    assert "<script>alert(1)</script>" in reader.cells
+
+
+def test_mistakes_are_one_line(project):
+    with pytest.raises(SystemExit, match=r"^mien: Git knows no revision nothing; "):
+        cli.main(["report", "--rev", "nothing"])
+    Path("dvc.yaml").unlink()
+    with pytest.raises(SystemExit, match=r"^mien: there is no dvc\.yaml here; run this in the pro"):
+        cli.main(["report"])
