@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format app ui serve dashboard results release-models docs lock clean help
+.PHONY: all test lint format app ui serve dashboard results release-models experiments diff docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -58,6 +58,12 @@ release-models: $(INSTALLED)  ## Make the models that come with the package anew
 docs: $(INSTALLED)  ## Build the documentation's site in docs/_build; a dead link fails
 	@python scripts/params_page.py
 	sphinx-build -W --keep-going -q -b html docs docs/_build
+
+experiments: $(INSTALLED)  ## List the experiments: the params that differ, the scores
+	@dvc exp show --only-changed --drop /
+
+diff: $(INSTALLED)  ## Tell what changed since a revision (REV=…; default main), as Markdown
+	@python scripts/diff.py '$(or $(REV),main)' --images '$(or $(IMAGES),.mien/diff)'
 
 lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
