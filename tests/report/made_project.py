@@ -48,11 +48,11 @@ for seed, (name, skill) in enumerate({"train": 1.5, "tune_small": width}.items()
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.save(f"data/predictions/{name}.npy", chances)
     scores[name] = {"arch": "made", **metrics.score(labels, chances, classes, 17)}
-validation = {"member_scores": scores, **scores["train"]}
 evaluation = {"champion": "tune_small", "models": scores, "compared": {}}
-Path("metrics").mkdir(exist_ok=True)
+Path("metrics/tune").mkdir(parents=True, exist_ok=True)
 Path("metrics/evaluate.json").write_text(json.dumps(evaluation))
-Path("metrics/ensemble.json").write_text(json.dumps(validation))
+Path("metrics/train.json").write_text(json.dumps(scores["train"]))
+Path("metrics/tune/small.json").write_text(json.dumps(scores["tune_small"]))
 """
 
 
@@ -62,7 +62,8 @@ def make(folder: Path) -> Path:
     for name, script in {"prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE}.items():
         (folder / f"{name}.py").write_text(script)
     shutil.copy(ROOT / "params.yaml", folder)
-    written = [{f"metrics/{name}.json": {"cache": False}} for name in ("ensemble", "evaluate")]
+    names = ("evaluate", "train", "tune/small")
+    written = [{f"metrics/{name}.json": {"cache": False}} for name in names]
     stages = {
         "prepare": {
             "cmd": "python prepare.py",

@@ -141,9 +141,9 @@ def test_a_param_or_command_makes_its_stage_stale(clone):
 
 
 def test_what_git_should_hold_is_missed(clone):
-    (clone / "metrics/ensemble.json").unlink()
+    (clone / "metrics/train.json").unlink()
     printed = diff(clone, "main", "--check", refused=True)
-    assert "evaluate is stale in dvc.lock (metrics/ensemble.json deleted)" in printed
+    assert "evaluate is stale in dvc.lock (metrics/train.json deleted)" in printed
 
 
 def test_a_stage_that_did_not_follow_the_one_before_is_stale_in_a_clone(origin, tmp_path):

@@ -28,7 +28,7 @@ ENDS = ("", "_low", "_high")
 COVERED = ("metrics/evaluate.json", "metrics/summary.json", "metrics/ensemble.json")
 SCORES = {
     "accuracy", "average_precision", "brier", "classes", "confusion", "ece", "log_loss", "macro_f1",
-    "macro_precision", "macro_recall", "n", "per_class", "roc_auc",
+    "macro_precision", "macro_recall", "n", "per_class", "roc_auc", "unseen",
 }  # fmt: skip
 
 

@@ -16,10 +16,6 @@ LARGEST = 3_500_000
 CHARTS = ("confusion", "roc", "pr", "reliability", "learning_curves")
 # The audit's means of all faces of a class are left out: no face is in the page.
 AUDIT = ("classes", "findings", "sharpness")
-FINDINGS = (
-    "unreadable", "colour", "resized", "blank", "dark", "bright", "blurred", "exact_duplicates",
-    "near_duplicates", "label_conflicts",
-)  # fmt: skip
 
 
 def page(state: State, changes: Changes | None) -> str:
@@ -50,7 +46,7 @@ def page(state: State, changes: Changes | None) -> str:
         left_out=left_out,
         charts=charts(state),
         audit=audit,
-        findings=[(name, found(audit, name)) for name in FINDINGS if name in audit],
+        findings=[(name, found(audit, name)) for name in audit.get("dropped_by", ())],
         tuning=[*studies(state)],
     )
 
@@ -98,7 +94,7 @@ def matching(state: State, pattern: str) -> list[str]:
 def found(audit: dict[str, Any], name: str) -> tuple[int, int]:
     """Return how many images have a finding, and how many were dropped for it."""
     count = audit[name]["images"] if isinstance(audit[name], dict) else audit[name]
-    return count, audit["dropped_by"].get(name, 0)
+    return count, audit["dropped_by"][name]
 
 
 def studies(state: State) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -47,11 +48,10 @@ class State:
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
         """Each model's scores on test, with `validation`, those on validation."""
-        ensemble = self.json("metrics/ensemble.json")
-        validation = ensemble.get("member_scores", {}) | {"ensemble": ensemble}
         tested = self.json("metrics/evaluate.json").get("models", {})
         return {
-            name: score | {"validation": validation.get(name, {})} for name, score in tested.items()
+            name: score | {"validation": self.json(f"metrics/{_place(name)}.json")}
+            for name, score in tested.items()
         }
 
     @property
@@ -100,6 +100,11 @@ def revision(name: str) -> State:
 
 def _own(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {path: files[path] for path in sorted(files) if not path.startswith(RESULTS)}
+
+
+def _place(model: str) -> str:
+    """Return where a model's scores on validation lie: those of `tune_vgg` in tune/vgg."""
+    return re.sub("^(tune|distill)_", r"\1/", model)
 
 
 def _missing(name: str) -> str:
