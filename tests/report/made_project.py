@@ -82,6 +82,12 @@ def make(folder: Path) -> Path:
             "outs": ["data/predictions"],
             "plots": written,
         },
+        # It reads one file of a folder that another stage wrote.
+        "card": {
+            "cmd": "cp data/predictions/train.npy data/card",
+            "deps": ["data/predictions/train.npy"],
+            "outs": ["data/card"],
+        },
     }
     dump_yaml(folder / "dvc.yaml", {"stages": stages})
     (folder / ".gitignore").write_text("/data\n/models/tune/small\n/.mien\n")

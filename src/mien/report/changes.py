@@ -228,5 +228,6 @@ def _leaves(values: Mapping[str, Any], section: str = "") -> Iterator[tuple[str,
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{section}{key}.")
-        else:
+        # A table is no number.
+        elif not (isinstance(value, list) and any(isinstance(row, Mapping) for row in value)):
             yield f"{section}{key}", json.dumps(value, ensure_ascii=False)

@@ -68,7 +68,7 @@ def charts(state: State) -> dict[str, list[str]]:
     """Return the paths of the charts by section or model, the most telling first."""
     first = [name for name in (state.champion, "train") if name in state.models]
     models = dict.fromkeys([*first, *state.models])
-    groups = {"models": ["reports/evaluate/leaderboard.png"]}
+    groups = {"models": [f"reports/evaluate/{name}.png" for name in ("leaderboard", "robustness")]}
     groups |= {
         f"model {name}": [f"reports/evaluate/{name}/{chart}.png" for chart in CHARTS]
         for name in first

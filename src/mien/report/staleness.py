@@ -53,8 +53,8 @@ def _reasons(
     for path, state in change.get("changed deps", {}).items():
         if isinstance(state, dict):
             reasons += [f"param {key} {how}" for key, how in state.items()]
-        elif any(f"{out}/".startswith(f"{path}/") for out in missing):
-            # Folders of several outs have no hash of their own to compare with.
+        elif any(_within(out, path) or _within(path, out) for out in missing):
+            # Folders of several outs, and parts of one, have no hash of their own to compare with.
             if read.get(path) != written.get(path, read.get(path)) or path not in read:
                 reasons.append(f"{path} modified")
         else:
@@ -63,3 +63,7 @@ def _reasons(
         if path not in missing or path in kept:
             reasons.append(f"{path} {state}")
     return reasons
+
+
+def _within(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder}/")
