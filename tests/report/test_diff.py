@@ -140,6 +140,13 @@ def test_a_param_or_command_makes_its_stage_stale(clone):
     )
 
 
+def test_a_stage_that_never_ran_is_stale(clone):
+    text = (clone / "dvc.yaml").read_text()
+    (clone / "dvc.yaml").write_text(text.replace("  card:", "  label:"))
+    printed = diff(clone, "main", "--check", refused=True)
+    assert "label is stale in dvc.lock (never run)" in printed
+
+
 def test_what_git_should_hold_is_missed(clone):
     (clone / "metrics/train.json").unlink()
     printed = diff(clone, "main", "--check", refused=True)

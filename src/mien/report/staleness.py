@@ -32,7 +32,10 @@ def stale(state: State) -> dict[str, list[str]]:
     }
     found: dict[str, list[str]] = {}
     for stage, changes in status.items():
-        read = {dep["path"]: dep.get("md5") for dep in lock.get(stage, {}).get("deps", [])}
+        if stage not in lock:
+            found[stage] = ["never run"]
+            continue
+        read = {dep["path"]: dep.get("md5") for dep in lock[stage].get("deps", [])}
         for change in changes:
             for reason in _reasons(change, read, written, missing, kept):
                 found.setdefault(stage, []).append(reason)
