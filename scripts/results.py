@@ -130,7 +130,8 @@ def write(commit: str, folder: Path, source: Path) -> None:
         shutil.rmtree(folder / part, ignore_errors=True)
     for path in map(Path, git("ls-tree", "-r", "--name-only", commit, "reports").splitlines()):
         chart = path.relative_to("reports")
-        if any(chart.match(pattern) for pattern in CHARTS):
+        # `match` looks at a path's end: the charts of other results match, too.
+        if chart.parts[0] != "results" and any(chart.match(pattern) for pattern in CHARTS):
             (folder / chart).parent.mkdir(parents=True, exist_ok=True)
             (folder / chart).write_bytes(shown(commit, path))
 

@@ -70,6 +70,7 @@ def written() -> dict[str, str]:
         "evaluate/leaderboard.png",
         "evaluate/train/confusion.png",
         "evaluate/train/roc.png",
+        "results/other/evaluate/leaderboard.png",
         "tune/resnet/parallel.png",
         "tune/resnet/trials.csv",
     )
