@@ -232,7 +232,7 @@ def test_what_left_the_list_is_removed_and_named(room, monkeypatch, capfd):
     run_stage(monkeypatch)
     assert capfd.readouterr().err.splitlines() == [
         "ensemble: removed metrics/tune/simple_cnn.json, models/tune/simple_cnn, "
-        "reports/tune/simple_cnn: no longer in tune.archs"
+        "reports/tune/simple_cnn: no longer in params.yaml's archs"
     ]
     left = {path.as_posix() for path in Path().glob("*/tune/*")}
     assert left == {

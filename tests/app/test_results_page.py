@@ -25,7 +25,9 @@ def room(tmp_path, monkeypatch):
 
 
 def page() -> AppTest:
-    app = AppTest.from_string("from mien.app import results_page\nresults_page.show()").run()
+    app = AppTest.from_string("from mien.app import results_page\nresults_page.show()").run(
+        timeout=60
+    )
     assert not app.exception
     return app
 
@@ -45,7 +47,7 @@ def test_the_numbers_are_those_of_the_chosen_model(room):
     app = page()
     scores = json.loads(Path("metrics/evaluate.json").read_text())["models"]
     for name in app.selectbox[0].options:
-        app.selectbox[0].set_value(name).run()
+        app.selectbox[0].set_value(name).run(timeout=60)
         told = [float(one.value) for one in app.metric]
         keys = ("accuracy", "macro_f1", "roc_auc")
         assert told == pytest.approx([scores[name][key] for key in keys], abs=0.0005)
