@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import postgres
 import psutil
 import pytest
 from made_state import (
@@ -217,11 +218,11 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def server(root: Path, port: int) -> Iterator[None]:
-    """Serve the project's database and a folder of artefacts until the block ends."""
+def server(root: Path, port: int, store: str | None = None) -> Iterator[None]:
+    """Serve a database, the project's by default, and a folder of artefacts."""
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{root}/served.db"),
+        *("--workers", "1", "--backend-store-uri", store or f"sqlite:///{root}/served.db"),
         *("--artifacts-destination", str(root / "served")),
     ]
     process = psutil.Popen(
@@ -266,3 +267,25 @@ def test_a_server_lost_in_mid_training_gets_the_whole_run_later(root, monkeypatc
         assert version.tags["mien.key"] == tracking.key(model.record)
     assert list((root / "served").rglob("model.weights.h5"))
     assert not (root / "mlartifacts").exists()
+
+
+def test_a_server_with_postgresql_shows_what_the_local_store_does(root, monkeypatch):
+    model = made()
+    tracking.track([model], evaluation(model), root)
+    (local,) = runs(root, "train")
+    port = free_port()
+    with postgres.server() as url:
+        store = url.replace("postgresql:", "postgresql+psycopg:")
+        with server(root, port, store):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+            with live(model, root) as run:
+                run.log(HISTORY)
+                run.finish(model.record, 1.5)
+            tracking.track([model], evaluation(model), root)
+            (remote,) = runs(root, "train")
+            assert curve(root, remote) == EPOCHS
+            assert remote.data.params == local.data.params
+            assert remote.data.metrics == local.data.metrics | {"training_seconds": 1.5}
+            version = client(root).get_model_version_by_alias("mien", "champion")
+            assert version.tags["mien.key"] == tracking.key(model.record)
+    assert list((root / "served").rglob("model.weights.h5"))
