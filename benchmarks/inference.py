@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mien.inference.models import load
 
+Run = Callable[[np.ndarray], object]
 ROUNDS, SINGLE, BATCH = 5, 200, 64
 # Output channels of ResNet18's four stages; He et al. 2016, arXiv:1512.03385.
 STAGES = (64, 128, 256, 512)
@@ -31,9 +34,10 @@ STAGES = (64, 128, 256, 512)
 def resnet18(classes: int) -> bytes:
     """Return a ResNet18 for float32 (N, 3, 224, 224), its batch normalisation folded, random."""
     rng = np.random.default_rng(0)
-    nodes, weights = [], []
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
 
-    def add(kind: str, inputs: list[str], **attributes: object) -> str:
+    def add(kind: str, inputs: list[str], **attributes: Any) -> str:
         name = f"x{len(nodes)}"
         nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
@@ -80,7 +84,7 @@ def usual() -> ort.InferenceSession:
     return ort.InferenceSession(resnet18(7), options, providers=["CPUExecutionProvider"])
 
 
-def seconds(run, images: np.ndarray, count: int) -> list[float]:
+def seconds(run: Run, images: np.ndarray, count: int) -> list[float]:
     """Return how long each of `count` runs took."""
     taken = []
     for _ in range(count):
@@ -90,7 +94,7 @@ def seconds(run, images: np.ndarray, count: int) -> list[float]:
     return taken
 
 
-def rate(run, images: np.ndarray, batches: int) -> float:
+def rate(run: Run, images: np.ndarray, batches: int) -> float:
     """Return the images a second of all cores, a batch on each."""
     start = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -126,7 +130,9 @@ def main() -> None:
     def run_other(images: np.ndarray) -> None:
         other.run(None, {"image": images})
 
-    one, its_one, many, its_many = [], [], [], []
+    one: list[float] = []
+    its_one: list[float] = []
+    many, its_many = [], []
     for _ in range(ROUNDS):
         one += seconds(ours, small[:1], SINGLE)
         its_one += seconds(run_other, large[:1], SINGLE // 20)
