@@ -39,8 +39,8 @@ format: $(INSTALLED)  ## Put the code into the one style
 app: $(INSTALLED)  ## Open the app that reads photos on http://127.0.0.1:8501 (PORT=… for another)
 	@streamlit run src/mien/app/main.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
 
-ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 (PORT=… for another)
-	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
+ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 and print the address that compares models (PORT=…)
+	@python scripts/ui.py $(or $(PORT),5000)
 
 serve: $(INSTALLED)  ## Answer photos with the champion on http://127.0.0.1:5001 (PORT=… for another; docs/serving.md)
 	@python scripts/serve.py $(or $(PORT),5001)

@@ -1,0 +1,67 @@
+"""Opens MLflow with the columns that compare models: `python scripts/ui.py PORT`.
+
+MLflow keeps a shared view of an experiment as a tag, its content compressed; the address names the
+tag. That is how its own button «Share» does it, in no interface that it documents (MLflow 3.17).
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+import zlib
+from pathlib import Path
+
+# Of this checkout, whatever is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from mien.errors import MienError
+from mien.tracking import store
+
+VIEW = {
+    "orderByKey": "metrics.`validation_macro_f1`",
+    "orderByAsc": False,
+    "searchFilter": "tags.`mien.stage` != 'trial' and tags.`mien.stage` != 'pipeline'",
+    "selectedColumns": [
+        "params.`model.arch`",
+        "metrics.`validation_macro_f1`",
+        "metrics.`test_macro_f1`",
+        "metrics.`test_accuracy`",
+        "metrics.`test_roc_auc`",
+        "metrics.`parameters`",
+        "metrics.`training_seconds`",
+    ],
+}
+
+
+def main() -> None:
+    """Set the view, print its address and become MLflow's server, unless there is one."""
+    port, root = sys.argv[1], Path.cwd()
+    uri = store.address(root)
+    try:
+        with store.one_line_errors(root):
+            experiment, view = shared_view(root)
+    except MienError as error:
+        sys.exit(f"ui: {error}")
+    base = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+    # No password in what is shown.
+    base_shown = re.sub("//[^/@]*@", "//", base)
+    print(f"{base_shown}/#/experiments/{experiment}/runs?viewStateShareKey={view}", flush=True)
+    if base != uri:
+        command = ["mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
+        os.execvp(command[0], [*command, "--port", port])
+
+
+def shared_view(root: Path) -> tuple[str, str]:
+    """Return the experiment's id and the key of the view, which it has from now on."""
+    opened = store.connect(root)
+    text = json.dumps(VIEW)
+    key = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    content = f"deflate;{base64.b64encode(zlib.compress(text.encode())).decode()}"
+    opened.client.set_experiment_tag(opened.experiment, f"mlflow.sharedViewState.{key}", content)
+    return opened.experiment, key
+
+
+if __name__ == "__main__":
+    main()
