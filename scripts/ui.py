@@ -46,8 +46,8 @@ def main() -> None:
         sys.exit(f"ui: {error}")
     base = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
     # No password in what is shown.
-    base_shown = re.sub("//[^/@]*@", "//", base)
-    print(f"{base_shown}/#/experiments/{experiment}/runs?viewStateShareKey={view}", flush=True)
+    shown = re.sub("//[^/@]*@", "//", base)
+    print(f"{shown}/#/experiments/{experiment}/runs?viewStateShareKey={view}", flush=True)
     if base != uri:
         command = ["mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
         os.execvp(command[0], [*command, "--port", port])

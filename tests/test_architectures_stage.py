@@ -6,9 +6,6 @@ learns is what the tests of the training show.
 
 import importlib
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +14,11 @@ import pytest
 import tensorflow as tf
 from conftest import made_faces
 from dvc.utils.serialize import dump_yaml, load_yaml
+from stage_project import ROOT, forget_stages, lay_project
 
 from mien import faces, models, params
 
-ROOT = Path(__file__).resolve().parents[1]
 VALIDATION = 5
-
-
-def forget_stages() -> None:
-    """Drop the stages' modules: `entry` knows whose stage it is from its import on."""
-    for path in (ROOT / "stages").glob("*.py"):
-        sys.modules.pop(path.stem, None)
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +31,7 @@ def stage(tmp_path_factory):
         patch.setenv("MIEN_TRACKING", "off")
         patch.syspath_prepend(ROOT / "stages")
         forget_stages()
-        for name in ("src", "stages"):
-            shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("dvc.yaml", "params.yaml"):
-            shutil.copy(ROOT / name, name)
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+        lay_project()
         faces.save(made_faces(8), Path("data/training"))
         faces.save(made_faces(VALIDATION, seed=1), Path("data/faces/validation"))
         tf.config.run_functions_eagerly(True)

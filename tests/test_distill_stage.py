@@ -2,8 +2,6 @@
 
 import importlib
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,16 +9,9 @@ import numpy as np
 import pytest
 from conftest import made_faces
 from dvc.utils.serialize import dump_yaml, load_yaml
+from stage_project import ROOT, forget_stages, lay_project
 
 from mien import faces, params
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def forget_stages() -> None:
-    """Drop the stages' modules: `entry` knows whose stage it is from its import on."""
-    for path in (ROOT / "stages").glob("*.py"):
-        sys.modules.pop(path.stem, None)
 
 
 def run_stage(name: str, *arguments: str) -> None:
@@ -47,11 +38,7 @@ def room(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MIEN_TRACKING", "off")
-        for name in ("src", "stages"):
-            shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("dvc.yaml", "params.yaml"):
-            shutil.copy(ROOT / name, name)
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+        lay_project()
         faces.save(made_faces(96), Path("data/training"))
         faces.save(made_faces(48, seed=1), Path("data/faces/validation"))
         for kind in ("models", "metrics", "reports"):

@@ -311,8 +311,8 @@ def test_a_clone_computes_nothing_that_another_has_pushed(project, tmp_path, rem
         dvc(folder, "remote", "add", "--local", "--force", "--default", remote, settings["url"])
         for key, value in settings.items():
             dvc(folder, "remote", "modify", "--local", remote, key, value)
-    dvc(project, "push", "--run-cache")
-    dvc(fresh, "pull", "--run-cache")
+    dvc(project, "push")
+    dvc(fresh, "pull")
     assert "Running stage" not in dvc(fresh, "repro", "export")
 
 
