@@ -8,6 +8,8 @@ from pathlib import Path
 from entry import ROOT, inputs, places, run, write_json
 from mien import tracking
 from mien.params import Params
+from mien.report.page import page
+from mien.report.states import workspace
 
 
 def main(params: Params) -> None:
@@ -18,7 +20,15 @@ def main(params: Params) -> None:
     used = [models[name] for name in ensemble.record["combination"]["members"]]
     state = [*models.values(), replace(ensemble, members=used)]
     failed = "error" in json.loads(Path("metrics/export.json").read_text())
-    keys = tracking.track(state, evaluation, ROOT, None if failed else Path("models/export"))
+    exported = None if failed else Path("models/export")
+    keys = tracking.track(
+        state,
+        evaluation,
+        ROOT,
+        exported,
+        card=Path("reports/model_card.md").read_text(encoding="utf-8"),
+        report=page(workspace(), None),
+    )
     write_json(Path("mlflow.tracked.json"), keys)
 
 

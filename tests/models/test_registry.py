@@ -1,8 +1,10 @@
 """The registry says what it knows and takes; two nets have a fixed shape, costs are arithmetic."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +15,9 @@ from nets import NAMES, SCRATCH, TRANSFER, built, spec
 
 from mien import models
 from mien.errors import ParamError
+from mien.models import convolutional
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_registry_is_read_without_keras():
@@ -23,6 +28,16 @@ def test_registry_is_read_without_keras():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == NAMES
+
+
+def test_the_architecture_that_the_docs_begin_with_learns():
+    page = (ROOT / "docs/extending.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = dict(vars(convolutional))
+    exec(example, names)
+    net = names["tiny"](48, 4, width=0.5)
+    faces, _ = drawn_images(3)
+    np.testing.assert_allclose(net(faces).numpy().sum(axis=1), 1, atol=1e-5)
 
 
 def test_a_folder_gives_its_model_back(tmp_path):

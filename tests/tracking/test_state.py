@@ -317,3 +317,30 @@ def test_a_logged_model_is_pinned_and_holds_no_pickle(root):
     assert signature.inputs.inputs[0].shape == (-1, 48, 48)
     assert signature.outputs.input_names() == CLASSES
     assert [output.model_id for output in run.outputs.model_outputs] == [logged.model_id]
+
+
+def test_the_pipelines_run_holds_the_pages_that_tell_of_the_state(root):
+    model = made()
+    tracking.track([model], evaluation(model), root, card="# Card", report="<html></html>")
+    (run,) = runs(root, "pipeline")
+    assert {"model_card.md", "report.html"} <= names(root, run)
+    uri = f"{run.info.artifact_uri}/model_card.md"
+    assert mlflow.artifacts.load_text(uri) == "# Card"
+
+
+def test_a_versions_notes_are_its_card(root):
+    model = made()
+    tracking.track([model], evaluation(model), root, card="# Card\n\nOf use.")
+    (version,) = client(root).search_model_versions("name = 'mien'")
+    assert version.description.endswith("# Card\n\nOf use.")
+
+
+def test_a_long_card_is_cut_after_a_paragraph(root):
+    model = made()
+    paragraphs = [f"## Part {number}\n\n{'word ' * 100}" for number in range(20)]
+    tracking.track([model], evaluation(model), root, card="\n\n".join(paragraphs))
+    (version,) = client(root).search_model_versions("name = 'mien'")
+    *parts, pointer = version.description.split("\n\n")
+    assert len(version.description) <= 5000 < len(version.description) + len(paragraphs[0])
+    assert parts[-1] == "word " * 100
+    assert "model_card.md" in pointer

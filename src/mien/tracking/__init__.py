@@ -140,6 +140,9 @@ def track(
     evaluation: Mapping[str, Any],
     root: Path,
     exported: Path | None = None,
+    *,
+    card: str = "",
+    report: str = "",
 ) -> list[str]:
     """Bring MLflow to the state of the pipeline; what is there already stays as it is.
 
@@ -148,6 +151,8 @@ def track(
         evaluation: content of metrics/evaluate.json; `champion` is the `name` of a model.
         root: folder of the project, where the default store lies.
         exported: folder of the champion's `model.onnx` and `card.json`; None: ONNX cannot hold it.
+        card: the champion's model card, Markdown; also the notes of its registered version.
+        report: the state as an HTML page. Both are kept with the pipeline's run.
 
     Returns:
         The sorted keys of the state's runs, the same whether MLflow is on or off.
@@ -161,7 +166,8 @@ def track(
         from mien.tracking.state import log_state
 
         with store.one_line_errors(root):
-            said = log_state(store.connect(root), models, evaluation, exported)
+            pages = {"model_card.md": card, "report.html": report}
+            said = log_state(store.connect(root), models, evaluation, exported, pages)
     else:
         said = (
             "nothing logged, as MIEN_TRACKING=off; to log this state later: "

@@ -19,6 +19,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from mien import errors, inference, square, tracking
+from mien.tracking.notes import about_version
 from mien.tracking.store import Store
 
 REGISTERED = "mien"
@@ -60,13 +61,14 @@ def log_model(store: Store, run: Run, trained: tracking.Trained) -> str:
     )
 
 
-def register(store: Store, run: Run, exported: Path | None) -> str:
+def register(store: Store, run: Run, exported: Path | None, card: str) -> str:
     """Put the alias on the champion's version, made if there is none; return its number.
 
     Args:
         store: where the models lie.
         run: the champion's finished run.
         exported: folder of its `model.onnx` and `card.json`; None: it is registered as Keras.
+        card: its model card, Markdown, for the notes of a new version.
     """
     client = store.client
     try:
@@ -83,14 +85,14 @@ def register(store: Store, run: Run, exported: Path | None) -> str:
         )
         if one.tags.get("mien.served", "keras") == served
     ]
-    number = str(found[0] if found else _new_version(store, run, exported, served))
+    number = str(found[0] if found else _new_version(store, run, exported, served, card))
     aliases = client.get_registered_model(REGISTERED).aliases
     if str(aliases.get(ALIAS)) != number:
         client.set_registered_model_alias(REGISTERED, ALIAS, number)
     return number
 
 
-def _new_version(store: Store, run: Run, exported: Path | None, served: str) -> str:
+def _new_version(store: Store, run: Run, exported: Path | None, served: str, card: str) -> str:
     client, name = store.client, run.data.tags["mien.name"]
     model_id = _log_onnx(store, run, exported, served) if exported else run.data.tags["mien.model"]
     number = client.create_model_version(
@@ -99,7 +101,7 @@ def _new_version(store: Store, run: Run, exported: Path | None, served: str) -> 
         client.get_logged_model(model_id).artifact_location,
         run_id=run.info.run_id,
         model_id=model_id,
-        description=(ONNX if exported else KERAS).format(name=name),
+        description=about_version((ONNX if exported else KERAS).format(name=name), card),
         tags={"mien.key": run.data.tags["mien.key"], "mien.served": served},
     ).version
     # What the pages of the run and of the model show as its registered version.

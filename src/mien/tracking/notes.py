@@ -9,6 +9,10 @@ from mlflow.entities import Run
 
 from mien import tracking
 
+# Characters of a version's description; a database refuses more.
+LONGEST = 5000
+CUT = "The whole card is `model_card.md` among the artefacts of the pipeline's run."
+
 
 def about_model(model: tracking.Trained, model_id: str, members: Mapping[str, Run]) -> str:
     """Return the description of a model's run.
@@ -94,6 +98,22 @@ def about_pipeline(
         "\n".join(rows) + "\n\nIn brackets: 95 % bootstrap intervals. The champion is chosen on "
         "validation; the last two columns compare with it on the same images of test."
     )
+
+
+def about_version(served: str, card: str) -> str:
+    """Return the notes of a registered version: what it takes, and of its model card what fits.
+
+    Args:
+        served: what it takes and gives.
+        card: Markdown; may be empty.
+    """
+    notes = f"{served}\n\n{card}".rstrip()
+    if len(notes) <= LONGEST:
+        return notes
+    parts = notes[: LONGEST - len(CUT)].split("\n\n")[:-1]
+    while parts[-1].startswith("#"):
+        parts.pop()
+    return "\n\n".join([*parts, CUT])
 
 
 def _link(name: str, run: Run) -> str:

@@ -28,15 +28,16 @@ def log_state(
     models: Sequence[tracking.Trained],
     evaluation: Mapping[str, Any],
     exported: Path | None,
+    pages: Mapping[str, str],
 ) -> str:
     """Log what MLflow lacks; return in one line what was done."""
     runs.close_dead(store)
     members: dict[str, Run] = {}
     for model in models:
         members[model.record["name"]] = _model_run(store, model, members)
-    added = _pipeline_run(store, models, members, evaluation)
+    added = _pipeline_run(store, models, members, evaluation, pages)
     champion = members[evaluation["champion"]]
-    number = register(store, champion, exported)
+    number = register(store, champion, exported, pages["model_card.md"])
     state = "new state of the pipeline" if added else "this state was there already"
     name = f"{evaluation['champion']}, " if exported else f"{evaluation['champion']} (as Keras), "
     return f"{state}; the champion, {name}is version {number} of the model mien"
@@ -93,6 +94,7 @@ def _pipeline_run(
     models: Sequence[tracking.Trained],
     members: Mapping[str, Run],
     evaluation: Mapping[str, Any],
+    pages: Mapping[str, str],
 ) -> bool:
     """Log the run of this state unless it is there; return whether it was missing.
 
@@ -101,6 +103,7 @@ def _pipeline_run(
         models: the models of this state.
         members: their finished runs, by the models' names.
         evaluation: content of metrics/evaluate.json.
+        pages: text files that tell of the state, by name; empty ones are left out.
     """
     key = tracking.pipeline_key(models, evaluation)
     if runs.find(store, "mien.key", key, "FINISHED") is not None:
@@ -116,6 +119,9 @@ def _pipeline_run(
     }
     store.client.log_dict(run.info.run_id, named, "members.json")
     store.client.log_dict(run.info.run_id, dict(evaluation), "metrics/evaluate.json")
+    for file, text in pages.items():
+        if text:
+            store.client.log_text(run.info.run_id, text, file)
     tags = {f"mien.member.{name}": member["run_id"] for name, member in named.items()}
     note = {"mlflow.note.content": notes.about_pipeline(models, members, evaluation)}
     runs.set_tags(store, run, tags | note | {"mien.champion": evaluation["champion"]})
