@@ -9,6 +9,7 @@ import argparse
 import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
 import platform
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import dvc.api
+import numpy as np
+import pandas as pd
 from dvc.utils.serialize import load_yaml, parse_yaml
 
 # Of this checkout, whatever is installed.
@@ -31,7 +34,13 @@ from mien import tracking
 
 RESULTS = Path("reports/results")
 # None of these charts shows a face: pictures of faces lie outside Git.
-CHARTS = ("evaluate/*.png", "evaluate/*/confusion.png", "ensemble/*.png", "tune/*/*.png")
+CHARTS = (
+    "evaluate/*.png",
+    "evaluate/*/confusion.png",
+    "evaluate/*/learning_curves.png",
+    "ensemble/*.png",
+    "tune/*/*.png",
+)
 SCORES = ("accuracy", "macro_f1", "roc_auc")
 BOUNDS = ("", "_low", "_high")
 PRETRAINED = Path("src/mien/pretrained")
@@ -126,6 +135,8 @@ def write(commit: str, folder: Path, source: Path) -> None:
         write_json(folder / f"{name}.json", metrics[f"metrics/{name}.json"])
     (folder / "model_card.md").write_bytes(shown(commit, Path("reports/model_card.md")))
     write_json(folder / "provenance.json", provenance(commit, source))
+    names = [row["model"] for row in rows]
+    np.savez_compressed(folder / "probabilities.npz", **probabilities(commit, names))
     for part in ("evaluate", "ensemble", "tune"):
         shutil.rmtree(folder / part, ignore_errors=True)
     for path in map(Path, git("ls-tree", "-r", "--name-only", commit, "reports").splitlines()):
@@ -134,6 +145,33 @@ def write(commit: str, folder: Path, source: Path) -> None:
         if chart.parts[0] != "results" and any(chart.match(pattern) for pattern in CHARTS):
             (folder / chart).parent.mkdir(parents=True, exist_ok=True)
             (folder / chart).write_bytes(shown(commit, path))
+
+
+def probabilities(commit: str, names: list[str]) -> dict[str, Any]:
+    """Return what the models say and what is right, by which every score can be computed again.
+
+    Returns:
+        `classes`, text, shape (C,); for SPLIT validation and test `SPLIT`, uint8 codes of the
+        classes, shape (N,), and for each model `NAME_SPLIT`, float16, shape (N, C).
+    """
+    found = {}
+    for split in ("validation", "test"):
+        index = pd.read_parquet(cached(commit, f"data/faces/{split}/index.parquet"))
+        found["classes"] = np.array(index["label"].cat.categories, dtype=str)
+        found[split] = index["label"].cat.codes.to_numpy(np.uint8)
+    for name in names:
+        said = {
+            "validation": f"models/{place(name)}/validation.npy",
+            "test": f"data/predictions/{name}.npy",
+        }
+        for split, path in said.items():
+            found[f"{name}_{split}"] = np.load(cached(commit, path)).astype(np.float16)
+    return found
+
+
+def cached(commit: str, path: str) -> io.BytesIO:
+    """Return the content of a file that DVC keeps."""
+    return io.BytesIO(dvc.api.read(path, rev=commit, mode="rb"))
 
 
 def training_seconds(commit: str, name: str) -> float | None:

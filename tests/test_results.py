@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dvc.utils.serialize import dump_yaml, load_yaml
 
@@ -38,6 +39,19 @@ while (scratch / "wait").exists():
 for name, content in json.loads(pathlib.Path("written.json").read_text()).items():
     pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(name).write_text(content)
+
+import numpy, pandas
+for split, labels in {"validation": ["sad"] * 20, "test": ["sad", "happy"] * 5}.items():
+    folder = pathlib.Path("data/faces", split)
+    folder.mkdir(parents=True, exist_ok=True)
+    index = pandas.DataFrame({"label": pandas.Categorical(labels, ["happy", "sad"])})
+    index.to_parquet(folder / "index.parquet")
+pathlib.Path("data/predictions").mkdir(exist_ok=True)
+for place, sure in {"ensemble": 0.5, "train": 0.625, "tune/resnet": 0.75}.items():
+    pathlib.Path("models", place).mkdir(parents=True, exist_ok=True)
+    said = numpy.tile(numpy.float32([sure, 1 - sure]), (20, 1))
+    numpy.save(f"models/{place}/validation.npy", said)
+    numpy.save(f"data/predictions/{place.replace('/', '_')}.npy", said[:10])
 """
 
 
@@ -135,7 +149,7 @@ def made(tmp_path_factory) -> Path:
             "cmd": "python evaluate.py",
             "deps": ["data/raw", "evaluate.py", "written.json"],
             "params": ["train"],
-            "outs": ["models"],
+            "outs": ["data/faces", "data/predictions", "models"],
             "metrics": metrics["evaluate"] + [{name: {"cache": False}} for name in kept],
             "plots": [{"reports": {"cache": False}}],
         },
@@ -217,6 +231,7 @@ def _check_results(project: Path, source: Path) -> None:
         "audit.json",
         "ensemble.json",
         "model_card.md",
+        "probabilities.npz",
         "provenance.json",
         "results.csv",
         "robustness.json",
@@ -242,6 +257,13 @@ def _check_results(project: Path, source: Path) -> None:
     assert [rows["train"][f"validation_unseen_{key}"] for key in ("accuracy", "n")] == ["0.25", "5"]
     assert [best[f"validation_unseen_{key}"] for key in ("accuracy", "n")] == ["0.75", "20"]
     assert (together["parameters"], together["multiply_adds"]) == ("1007", "5009")
+
+    said = np.load(folder / "probabilities.npz")
+    assert list(said["classes"]) == ["happy", "sad"]
+    assert list(said["test"]) == [1, 0] * 5
+    assert len(said["validation"]) == len(said["train_validation"]) == 20
+    assert said["tune_resnet_test"].dtype == np.float16
+    assert said["tune_resnet_test"].tolist() == [[0.75, 0.25]] * 10
 
     text = (folder / "provenance.json").read_text()
     assert str(source.parent) not in text
