@@ -23,7 +23,7 @@ def main(params: Params) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("arch")
     arch = parser.parse_args().arch
-    models.use_backend(params.train.backend)
+    models.use_backend(params.train.backend, params.train.devices)
     training, validation = faces.load(TRAINING), faces.load(VALIDATION)
     record = json.loads((ENSEMBLE / "record.json").read_text(encoding="utf-8"))
     smoothing, share = params.train.label_smoothing, params.distill.share

@@ -28,6 +28,7 @@ RECIPE = {
     "ema": 0.99,
     "precision": "float32",
     "backend": "tensorflow",
+    "devices": 1,
 }
 # Of the sheet of pictures.
 SHOWN, WIDE = 60, 10

@@ -8,7 +8,7 @@ from trained import TRAINING, VALIDATION, train_model
 
 def main(params: Params) -> None:
     """Train `model.arch`; write the model, its record, its scores and its history."""
-    models.use_backend(params.train.backend)
+    models.use_backend(params.train.backend, params.train.devices)
     train_model("train", params, faces.load(TRAINING), faces.load(VALIDATION))
 
 

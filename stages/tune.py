@@ -34,7 +34,7 @@ def main(params: Params) -> None:
     parser.add_argument("arch")
     parser.add_argument("--worker", action="store_true")
     given = parser.parse_args()
-    models.use_backend(params.train.backend)
+    models.use_backend(params.train.backend, params.train.devices)
     from mien.tuning import report, search, space, study
     from mien.tuning.bench import evaluator
     from mien.tuning.finals import chosen, compared, finalists, finals

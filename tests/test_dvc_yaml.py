@@ -66,6 +66,7 @@ SHARED = {
     "src/mien/models/__init__.py",
     "src/mien/models/backend.py",
     "src/mien/models/costs.py",
+    "src/mien/models/devices.py",
     "src/mien/params.py",
 }
 # They show their epochs in MLflow while they run.

@@ -71,6 +71,7 @@ def test_exponents_are_numbers(tmp_path):
         ("train.epochs", "many", r"train.epochs: .*integer.*got 'many'"),
         ("train.folds", 1, r"train: folds must be 0 or at least 2, got 1"),
         ("train.warmup_epochs", 99, r"train: warmup_epochs must be below epochs"),
+        ("train.devices", 0, r"train.devices: .*greater than or equal to 1, got 0"),
         ("train.backend", "mxnet", r"train.backend: .*'torch'.*got 'mxnet'"),
     ],
 )
@@ -80,6 +81,12 @@ def test_a_fault_is_one_line_that_names_its_key(tmp_path, key, value, message):
         params.load(path)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_torch_trains_on_one_device(tmp_path):
+    path = written(tmp_path, **{"train.backend": "torch", "train.devices": 2})
+    with pytest.raises(ParamError, match=r"train: devices must be 1 with torch, got 2; use jax"):
+        params.load(path)
 
 
 def test_further_faults_are_counted(tmp_path):

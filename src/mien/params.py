@@ -192,6 +192,7 @@ class Train(Section):
         description="of the arithmetic; mixed_bfloat16 is faster where the processor has it"
     )
     backend: Literal["tensorflow", "jax", "torch"] = Field(description="of Keras")
+    devices: int = Field(ge=1, description="of the machine, that share each batch evenly")
     folds: int = Field(ge=0, le=20, description="cross-validation folds; 0: none")
 
     def suited(self, model: Mapping[str, Any]) -> "Train":
@@ -209,6 +210,10 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Train":
+        if self.devices > 1 and self.backend == "torch":
+            raise ValueError(
+                f"devices must be 1 with torch, got {self.devices}; use jax or tensorflow"
+            )
         if self.folds == 1:
             raise ValueError("folds must be 0 or at least 2, got 1")
         if self.warmup_epochs >= self.epochs:

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import made_faces
+from dvc.utils.serialize import dump_yaml, load_yaml
 
 from mien import metrics, models, params
+from mien.errors import ParamError
 from mien.training import described, fit
 
 HERE = Path(__file__).parent
@@ -147,3 +149,14 @@ def test_where_the_start_is_best_the_model_is_that_of_train(tmp_path, monkeypatc
     assert (tuning["chosen"], tuning["best_trial"]) == ("start", 1)
     assert tuning["best"] == tuning["start"]
     assert "difference" not in tuning
+
+
+def test_devices_that_are_not_there_end_the_stage_and_not_its_trials(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made_stage.prepare()
+    values = load_yaml("params.yaml")
+    values["train"]["devices"] = 3
+    dump_yaml("params.yaml", values)
+    with pytest.raises(ParamError, match=r"train\.devices: expected at most 1, .* got 3"):
+        made_stage.run()
+    assert not Path(".mien").exists()

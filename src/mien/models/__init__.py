@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mien.errors import ParamError
 from mien.models.backend import use_backend
 from mien.models.costs import cost
+from mien.models.devices import spread, synchronise
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["ARCHITECTURES", "OPTIONS", "build", "check", "cost", "defaults", "known", "load"]
-__all__ += ["options", "transfers", "use_backend"]
+__all__ += ["options", "spread", "transfers", "use_backend"]
 
 
 # Suits nets with batch normalisation; those without may stay at chance.
@@ -148,7 +149,9 @@ def _builder(name: str) -> Callable[..., keras.Model]:
     return functools.partial(module.build, name) if transfers(name) else getattr(module, name)
 
 
-def build(spec: Mapping[str, Any], seed: int = 0, precision: str = "float32") -> keras.Model:
+def build(
+    spec: Mapping[str, Any], seed: int = 0, precision: str = "float32", devices: int = 1
+) -> keras.Model:
     """Return a new model for `spec`, its weights random.
 
     Clears Keras' session and sets its seed, and Python's and NumPy's.
@@ -157,6 +160,7 @@ def build(spec: Mapping[str, Any], seed: int = 0, precision: str = "float32") ->
         spec: see above.
         seed: of the first weights.
         precision: Keras' dtype policy; weights and output are float32 whatever it is.
+        devices: over which the model is spread, see `spread`.
 
     Raises:
         ValueError: the spec's architecture is not registered.
@@ -172,9 +176,13 @@ def build(spec: Mapping[str, Any], seed: int = 0, precision: str = "float32") ->
     keras.config.set_dtype_policy(precision)
     shaping = {key: value for key, value in _chosen(spec).items() if key not in PRETRAINING}
     try:
-        return _builder(spec["arch"])(spec["image_size"], len(spec["classes"]), **shaping)
+        with spread(devices):
+            model = _builder(spec["arch"])(spec["image_size"], len(spec["classes"]), **shaping)
     finally:
         keras.config.set_dtype_policy("float32")
+    if devices > 1:
+        synchronise(model)
+    return model
 
 
 def load(folder: Path) -> keras.Model:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mien.errors import ParamError
+from mien.models.devices import require
 
 
-def use_backend(name: str) -> None:
+def use_backend(name: str, devices: int = 1) -> None:
     """Import Keras on backend `name`, without the lines that TensorFlow greets with.
 
     Raises:
-        ParamError: the backend is not installed.
+        ParamError: the backend is not installed, or has fewer than `devices`.
     """
     if importlib.util.find_spec(name) is None:
         raise ParamError(f"train.backend: {name} is not installed; run `pip install {name}`")
@@ -25,6 +26,8 @@ def use_backend(name: str) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _silent_stderr():
         importlib.import_module("keras")
+        if devices > 1:
+            require(devices)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ class Batches(keras.utils.PyDataset):
         augment: Augment,
         seed: int,
         epoch: int,
+        devices: int = 1,
     ) -> None:
         """Draw the order of the images.
 
@@ -30,6 +31,8 @@ class Batches(keras.utils.PyDataset):
             augment: varies the images if its `each_epoch` is set.
             seed: together with `epoch` and the number of a batch the source of its draws.
             epoch: counts from 0.
+            devices: that share each batch evenly. Sizes are its multiples and differ by one of
+                them at most; images that this takes come twice, others in each epoch.
         """
         super().__init__()
         self._faces, self._targets = faces, faces.aims()
@@ -37,7 +40,9 @@ class Batches(keras.utils.PyDataset):
         self._seed, self._epoch = seed, epoch
         # 0 is the order, 1 and up are the batches.
         order = np.random.default_rng((seed, epoch, 0)).permutation(len(faces))
-        self._rows = np.array_split(order, -(-len(faces) // batch_size))
+        shares = np.resize(order, (-(-len(faces) // devices), devices))
+        count = -(-len(shares) // max(1, batch_size // devices))
+        self._rows = [share.ravel() for share in np.array_split(shares, count)]
 
     def __len__(self) -> int:
         """Return the number of batches."""

@@ -94,7 +94,9 @@ def fit(
         TrainingError: the loss is no longer a number.
     """
     train = train.suited(spec)
-    model = models.build(spec, seed, train.precision)
+    # On one device, as it is used later; it also measures each epoch.
+    trained = models.build(spec, seed)
+    model = models.build(spec, seed, train.precision, train.devices)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
     thaw, unfreeze = train.epochs, spec.get("unfreeze", 0)
     if pretrained:
@@ -102,23 +104,28 @@ def fit(
         thaw = head_epochs(train.epochs, unfreeze)
         # The checkpoint holds the optimiser of the epoch that wrote it.
         freeze(model, 0 if checkpoint.finished(checkpoints) <= thaw else unfreeze)
-    _compile(model, loss, train)
+    with models.spread(train.devices):
+        _compile(model, loss, train)
     state = checkpoint.load(checkpoints, model)
     while not schedule.finished(state.losses, train):
         started = time.monotonic()
         epoch = len(state.history)
-        if epoch == thaw:
-            freeze(model, unfreeze)
-            _compile(model, loss, train)
         name = f"{title} {epoch + 1}/{train.epochs}"
-        _seed_generators(model, seed, epoch)
-        batches = Batches(training, train.batch_size, train.mixup, augment, seed, epoch)
-        steps = _Steps(state, train, len(batches), name, FINE if epoch >= thaw else 1.0)
-        logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
+        batches = Batches(
+            training, train.batch_size, train.mixup, augment, seed, epoch, train.devices
+        )
+        with models.spread(train.devices):
+            if epoch == thaw:
+                freeze(model, unfreeze)
+                _compile(model, loss, train)
+            _seed_generators(model, seed, epoch)
+            steps = _Steps(state, train, len(batches), name, FINE if epoch >= thaw else 1.0)
+            logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
         row = {"epoch": epoch + 1, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
         _check(row, train)
         state.average = steps.average(model)
-        row |= _measured(model, state.average, validation, loss)
+        trained.set_weights(state.average)
+        row |= _measured(trained, validation, loss)
         state.history.append(row | {"learning_rate": steps.rate})
         if train.early_stopping and schedule.best_epoch(state.losses) == epoch:
             state.best = state.average
@@ -132,7 +139,6 @@ def fit(
             flush=True,
         )
         watch(state.history)
-    trained = models.build(spec, seed)
     trained.set_weights(state.best or state.average)
     return Trained(trained, state.history, state.seconds)
 
@@ -210,14 +216,8 @@ def _check(row: Mapping[str, float], train: Train) -> None:
         )
 
 
-def _measured(
-    model: keras.Model, weights: list[np.ndarray], faces: Faces, loss: keras.losses.Loss
-) -> dict[str, float]:
-    """Return figures of the model under other `weights`; its own are put back."""
-    own = model.get_weights()
-    model.set_weights(weights)
+def _measured(model: keras.Model, faces: Faces, loss: keras.losses.Loss) -> dict[str, float]:
     probabilities = model.predict(faces.images, batch_size=256, verbose=0)
-    model.set_weights(own)
     targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
     values = measure(faces.labels, probabilities, faces.classes)
     return {"val_loss": float(loss(targets, probabilities))} | {
