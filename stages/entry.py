@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,21 @@ SCRATCH = ROOT / ".mien"
 
 
 def run(main: Callable[[params.Params], None]) -> None:
-    """Call `main` with the params; a user's mistake ends in one line and exit code 1."""
+    """Call `main` with the params; a user's mistake or a disk's ends in one line, exit code 1."""
     try:
         main(params.load())
     except MienError as error:
         sys.exit(f"{STAGE}: {error}")
+    except OSError as error:
+        # HDF5 closes a file that it could not write only now, and prints tracebacks of it.
+        sys.excepthook = sys.unraisablehook = lambda *_: None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        place = f": {error.filename}" if error.filename else ""
+        free = shutil.disk_usage(".").free / 1e9
+        sys.exit(
+            f"{STAGE}: {reason}{place} ({free:.1f} GB free here); mend that, then run `dvc repro` "
+            "again: it goes on from the last checkpoint"
+        )
     except KeyboardInterrupt:
         sys.exit(f"{STAGE}: interrupted; the next `dvc repro` goes on from here")
 
