@@ -25,22 +25,43 @@ def _program(name: str) -> str:
 def server() -> Iterator[str]:
     """Yield the URL of an empty database on a server of its own; skip where there is none."""
     pytest.importorskip("psycopg")
-    initdb, control = _program("initdb"), _program("pg_ctl")
-    # The server refuses to run as root.
-    owner = {"user": "postgres"} if os.getuid() == 0 else {}
-    if owner and "postgres" not in (entry.pw_name for entry in pwd.getpwall()):
+    initdb = _program("initdb")
+    if os.getuid() == 0 and "postgres" not in (entry.pw_name for entry in pwd.getpwall()):
         pytest.skip("PostgreSQL refuses root, and there is no user postgres")
     # Not pytest's folder: only root may look into that.
     folder = Path(tempfile.mkdtemp(prefix="mien-postgres-"))
-    if owner:
+    if os.getuid() == 0:
         shutil.chown(folder, "postgres")
-    run = {"check": True, "stdout": subprocess.DEVNULL, "timeout": 120, "cwd": folder, **owner}
-    data, log = folder / "data", folder / "log"
-    subprocess.run([initdb, "-D", data, "-U", "mien", "-A", "trust", "--no-sync"], **run)
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    subprocess.run([control, "-D", data, "-l", log, "-o", options, "-w", "start"], **run)
+    _run(folder, initdb, "-D", folder / "data", "-U", "mien", "-A", "trust", "--no-sync")
+    _control(folder, "start")
     try:
         yield f"postgresql://mien@/postgres?host={folder}"
     finally:
-        subprocess.run([control, "-D", data, "-m", "immediate", "-w", "stop"], **run)
+        _control(folder, "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart(url: str) -> None:
+    """Kill the server at `url` amid whatever it does, and start it again."""
+    _control(Path(url.partition("host=")[2]), "restart")
+
+
+def _control(folder: Path, *arguments: str) -> None:
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    control = (_program("pg_ctl"), "-D", folder / "data", "-l", folder / "log", "-o", options)
+    # Only `start` knows no mode.
+    mode = () if "start" in arguments else ("-m", "immediate")
+    _run(folder, *control, "-w", *mode, *arguments)
+
+
+def _run(folder: Path, *command: object) -> None:
+    # The server refuses to run as root.
+    owner = {"user": "postgres"} if os.getuid() == 0 else {}
+    subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=120,
+        **owner,
+    )

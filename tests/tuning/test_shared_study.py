@@ -94,6 +94,34 @@ def test_three_processes_share_a_study_and_one_is_killed_in_a_trial(database, tm
     assert rows[0][5:] == ["0.002", "2", "adamw"]
 
 
+def test_a_study_goes_on_while_its_database_is_killed_and_restarted(tmp_path):
+    with postgres.server() as url:
+        workers = {name: process(tmp_path / name, url, "healthy") for name in "ab"}
+        restarts = 0
+        while not all((tmp_path / name / "begun").exists() for name in workers):
+            assert all(worker.poll() is None for worker in workers.values())
+            time.sleep(0.1)
+        while any(worker.poll() is None for worker in workers.values()):
+            # Time for what was cut off to begin again.
+            time.sleep(2)
+            postgres.restart(url)
+            restarts += 1
+        assert {name: worker.wait() for name, worker in workers.items()} == {"a": 0, "b": 0}
+    assert restarts > 2
+    table = (tmp_path / "a" / "table.csv").read_text()
+    assert table == (tmp_path / "b" / "table.csv").read_text()
+    rows = [line.split(",") for line in table.splitlines()[1:]]
+    assert [int(row[0]) for row in rows] == list(range(1, TRIALS + 1))
+    assert {row[1] for row in rows} <= {"complete", "pruned"}
+    begun = [
+        json.loads(line)
+        for name in workers
+        for line in (tmp_path / name / "begun").read_text().splitlines()
+    ]
+    params = {(number, json.dumps(values)) for number, values in begun}
+    assert len(params) == TRIALS, "a trial that was cut off has the same params again"
+
+
 def test_a_trial_that_was_taken_over_counts_once(database, tmp_path, monkeypatch, short, capsys):
     tune = cheap.settings(trials=1, storage=database)
     tables = []

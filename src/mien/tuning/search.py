@@ -17,7 +17,7 @@ from mien.params import Tune
 from mien.tuning import strategies
 from mien.tuning.report import STATES, best, judged
 from mien.tuning.space import Space, Values
-from mien.tuning.study import Opened
+from mien.tuning.study import PATIENCE_S, Opened
 
 History = Sequence[Mapping[str, float]]
 Watch = Callable[[History], None]
@@ -46,19 +46,27 @@ def run(
         TuningError: the sampler cannot be used.
     """
     began = time.monotonic()
+    lost = None
     while True:
         spent = tune.minutes is not None and time.monotonic() - began >= 60 * tune.minutes
-        trial = _begin(opened, space, tune, seed, spent)
-        if trial is not None:
-            checkpoints = folder / f"trial-{trial.number + 1}"
-            if _work(opened, trial, space, tune, evaluate, checkpoints):
-                opened.finished()
-                _say(opened.study, trial.number, space, tune)
-            shutil.rmtree(checkpoints, ignore_errors=True)
-        elif opened.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            time.sleep(PAUSE_S)
-        else:
-            return
+        try:
+            trial = _begin(opened, space, tune, seed, spent)
+            lost = None
+            if trial is not None:
+                checkpoints = folder / f"trial-{trial.number + 1}"
+                if _work(opened, trial, space, tune, evaluate, checkpoints):
+                    opened.finished()
+                    _say(opened.study, trial.number, space, tune)
+                shutil.rmtree(checkpoints, ignore_errors=True)
+            elif opened.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                time.sleep(PAUSE_S)
+            else:
+                return
+        except opened.lost:
+            # What this cut off begins again, like what a kill cuts off.
+            lost = lost or time.monotonic()
+            if time.monotonic() - lost > PATIENCE_S:
+                raise
 
 
 def _begin(opened: Opened, space: Space, tune: Tune, seed: int, spent: bool) -> Trial | None:

@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
@@ -18,7 +20,7 @@ from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from mien.errors import TuningError
 from mien.tuning.space import Space
@@ -29,6 +31,8 @@ GRACE_S = 120
 # Any number will do that no other program takes as a lock on the same database.
 LOCK = int.from_bytes(b"mien")
 CONNECT_S = 10
+# A database that restarts is back by then; one that is not ends the process.
+PATIENCE_S = 60
 
 
 class Opened(ABC):
@@ -36,9 +40,11 @@ class Opened(ABC):
 
     Attributes:
         study: Optuna's; trials are begun and ended through the methods here.
+        lost: what a storage raises that was lost amid a request.
     """
 
     study: optuna.Study
+    lost: tuple[type[Exception], ...] = ()
 
     @abstractmethod
     @contextmanager
@@ -111,8 +117,10 @@ class Shared(Opened):
     """A study in a database, which any number of processes work on at once.
 
     A trial whose process gives no sign of life any more waits again, with its number and its
-    params; the first to end it counts.
+    params; the first to end it counts. Once open, it waits for a database that restarts.
     """
+
+    lost = (OperationalError, StorageInternalError)
 
     def __init__(self, url: sqlalchemy.URL, name: str, direction: StudyDirection) -> None:
         """Open the study `name`, a new one if there is none."""
@@ -122,16 +130,41 @@ class Shared(Opened):
         )
         # Two processes that make the tables at once would trip over each other.
         with self._locked(), catch_warnings(action="ignore"):
-            self._storage = RDBStorage(
+            self._storage = _Storage(
                 url.render_as_string(hide_password=False),
-                # A connection may have died in the minutes between two epochs.
-                {"connect_args": timeout, "pool_pre_ping": True},
+                # A connection may have died in the minutes between two epochs. The newest first:
+                # a turn has to get the one that was just renewed.
+                {"connect_args": timeout, "pool_pre_ping": True, "pool_use_lifo": True},
                 heartbeat_interval=HEARTBEAT_S,
                 grace_period=GRACE_S,
             )
             self.study = optuna.create_study(
                 storage=self._storage, study_name=name, direction=direction, load_if_exists=True
             )
+        self._turning = False
+        for engine in (self._engine, self._storage.engine):
+            sqlalchemy.event.listen(engine, "do_connect", self._connect)
+
+    def _connect(self, dialect: Any, record: Any, args: Any, params: Any) -> Any:
+        """Return a new connection, as SQLAlchemy would, but from a server that may be restarting.
+
+        Not amid a turn: the lock went with the connection that this one is to replace.
+        """
+        lost = dialect.loaded_dbapi.OperationalError
+        if self._turning:
+            raise lost("the connection was lost")
+        deadline = time.monotonic() + PATIENCE_S
+        waited = False
+        while True:
+            try:
+                return dialect.connect(*args, **params)
+            except lost:
+                if time.monotonic() > deadline:
+                    raise
+                if not waited:
+                    print("tune.storage does not answer; waiting for it", file=sys.stderr)
+                waited = True
+                time.sleep(1)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -147,11 +180,16 @@ class Shared(Opened):
         Optuna's own way fails such a trial and adds a copy. Killed in between, it loses the
         trial; and the study would number and count one trial twice.
         """
+        # First, so that it renews a connection that died since.
+        study = self._storage.get_study_id_from_name(self.study.study_name)
         with self._locked():
-            study = self._storage.get_study_id_from_name(self.study.study_name)
-            for trial in self._storage._get_stale_trial_ids(study):
-                self._storage.set_trial_state_values(trial, TrialState.WAITING)
-            yield
+            self._turning = True
+            try:
+                for trial in self._storage._get_stale_trial_ids(study):
+                    self._storage.set_trial_state_values(trial, TrialState.WAITING)
+                yield
+            finally:
+                self._turning = False
 
     def ask(self, space: Space) -> Trial:
         """Return the first waiting trial, now running, with all its params."""
@@ -175,6 +213,13 @@ class Shared(Opened):
     def left(self, trial: Trial) -> None:
         """Let the trial wait again."""
         self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+
+class _Storage(RDBStorage):
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Give a sign of life; where it is lost the next one has to do, or the thread would end."""
+        with suppress(*Shared.lost):
+            super().record_heartbeat(trial_id)
 
 
 @contextmanager
