@@ -28,7 +28,8 @@ def run(main: Callable[[params.Params], None]) -> None:
         sys.exit(f"{STAGE}: {error}")
     except OSError as error:
         # HDF5 closes a file that it could not write only now, and prints tracebacks of it.
-        sys.excepthook = sys.unraisablehook = lambda *_: None
+        sys.excepthook = lambda *_: None
+        sys.unraisablehook = lambda _: None
         reason = os.strerror(error.errno) if error.errno else str(error)
         place = f": {error.filename}" if error.filename else ""
         free = shutil.disk_usage(".").free / 1e9
