@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,6 +42,8 @@ def connect(root: Path) -> Store:
     passing one under `dvc exp run --temp`.
     """
     uri = address(root)
+    if file := re.match(r"sqlite:///([^?]+)", uri):
+        _create(Path(file[1]))
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
@@ -55,6 +59,24 @@ def connect(root: Path) -> Store:
         return connect(root)
     print(f"MLflow: new experiment `{EXPERIMENT}` in {_public(uri)}", file=sys.stderr)
     return Store(client, identifier)
+
+
+def _create(database: Path) -> None:
+    """Create the database if it is missing; it appears only when it is whole.
+
+    MLflow takes seconds to make its tables, and cannot use what a kill leaves of them.
+    """
+    if database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        FileLock(f"{database}.lock"),
+        tempfile.TemporaryDirectory(prefix=f"{database.name}.", dir=database.parent) as folder,
+    ):
+        if not database.exists():
+            new = Path(folder, "new")
+            MlflowClient(f"sqlite:///{new}").search_experiments()
+            os.replace(new, database)
 
 
 @contextmanager
