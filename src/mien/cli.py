@@ -81,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--rev", help="revision in Git; the page tells what changed since")
     report.add_argument("--output", type=Path, default=Path("report.html"), help="%(default)s")
     report.set_defaults(run=lambda given: write_report(given.rev, given.output))
+    doctor = commands.add_parser(
+        "doctor",
+        help="look for what is wrong with a project",
+        description="Check versions, params, folders, free space, locks, DVC's cache (every object "
+        "is hashed anew, a damaged one removed) and MLflow, a line each. Start it in the project's "
+        "root.",
+    )
+    doctor.set_defaults(run=lambda given: examine())
     return parser
 
 
@@ -151,6 +159,26 @@ def write_report(rev: str | None, output: Path) -> None:
         found = changes.compare(states.revision(rev), state, staleness.stale(state))
     output.write_text(page.page(state, found), encoding="utf-8")
     print(f"wrote {output}")
+
+
+def examine() -> None:
+    """Print a line for each check of the project.
+
+    Raises:
+        MienError: this is no project, something is wrong, or the pipeline is not installed.
+    """
+    if importlib.util.find_spec("dvc") is None:
+        raise MienError("DVC is not installed; run `pip install 'mien[pipeline]'`")
+    if not Path("dvc.yaml").exists():
+        raise MienError(f"no dvc.yaml in {Path.cwd()}; go to the project's root")
+    from mien import doctor
+
+    wrong = 0
+    for name, good, said in doctor.examine():
+        print(f"{'ok   ' if good else 'WRONG'} {name:<9} {said}", flush=True)
+        wrong += not good
+    if wrong:
+        raise MienError(f"doctor: {wrong} of the checks found something wrong")
 
 
 if __name__ == "__main__":

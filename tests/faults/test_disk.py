@@ -2,42 +2,16 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import made_faces
-from dvc.utils.serialize import dump_yaml, load_yaml
-from small_clone import run
-from stage_project import lay_project
+from laid import lay, repro
 
-from mien import faces
+from mien import cli
 
 SIZE = 64 * 2**20
-
-
-def lay(folder: Path) -> None:
-    """Make `folder` a project with the data that the stages augment and train read."""
-    folder.mkdir(exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        lay_project()
-        for place in ("data/faces/train", "data/training"):
-            faces.save(made_faces(64), Path(place))
-        faces.save(made_faces(24, seed=1), Path("data/faces/validation"))
-        Path("data/suspects").mkdir()
-        np.save("data/suspects/rows.npy", np.zeros(0, np.int64))
-        values = load_yaml("params.yaml")
-        values["model"] |= {"arch": "two_conv", "width": 0.25}
-        values["train"]["epochs"] = 2
-        dump_yaml("params.yaml", values)
-
-
-def repro(folder: Path, stage: str) -> subprocess.CompletedProcess:
-    return run(folder, sys.executable, "-m", "dvc", "repro", "--single-item", stage)
 
 
 def mount(*arguments: object) -> None:
@@ -115,7 +89,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path):
     assert "run `dvc repro` again" in line
 
 
-def test_a_project_that_cannot_be_written_to_is_one_line(tmp_path):
+def test_a_project_that_cannot_be_written_to_is_one_line(tmp_path, monkeypatch, capsys):
     with disk(tmp_path):
         lay(tmp_path)
         before = sorted(tmp_path.rglob("*"))
@@ -125,4 +99,8 @@ def test_a_project_that_cannot_be_written_to_is_one_line(tmp_path):
         assert "Traceback" not in done.stderr
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
         assert "Read-only file system" in line
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit):
+            cli.main(["doctor"])
+        assert "WRONG folders   .: Read-only file system" in capsys.readouterr().out
         assert sorted(tmp_path.rglob("*")) == before

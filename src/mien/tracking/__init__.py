@@ -196,6 +196,30 @@ def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
     return None if run is None else run.data.metrics.get("training_seconds")
 
 
+def examined(root: Path) -> str:
+    """Return in one line what the store holds; runs of dead processes are closed as killed.
+
+    Args:
+        root: folder of the project, where the default store lies.
+
+    Raises:
+        TrackingError: MLflow does not answer, or MIEN_TRACKING is neither `on` nor `off`.
+    """
+    if not _enabled():
+        return "off"
+    from mien.tracking import runs, store
+
+    if "MLFLOW_TRACKING_URI" not in os.environ and not (root / "mlflow.db").exists():
+        return "no runs yet"
+    with store.one_line_errors(root):
+        connected = store.connect(root)
+        closed = runs.close_dead(connected)
+        running = connected.client.search_runs(
+            [connected.experiment], "attributes.status = 'RUNNING'"
+        )
+        return f"answers; {len(running)} runs are running, {closed} of dead processes were closed"
+
+
 def _enabled() -> bool:
     value = os.environ.get("MIEN_TRACKING", "on")
     if value not in ("on", "off"):

@@ -38,15 +38,19 @@ def title(stage: str, kind: str) -> str:
     return f"{stage.partition('@')[0]}: {kind}"
 
 
-def close_dead(store: Store) -> None:
-    """End as killed what is still running on this host by its status, but has no process."""
+def close_dead(store: Store) -> int:
+    """End as killed what is still running on this host by its status, but has no process.
+
+    Returns how many those were.
+    """
     found = store.client.search_runs(
         [store.experiment],
         f"tags.`mien.host` = '{origin.host()}' and attributes.status = 'RUNNING'",
     )
-    for run in found:
-        if not origin.alive(run.data.tags["mien.process"]):
-            store.client.set_terminated(run.info.run_id, "KILLED")
+    dead = [run for run in found if not origin.alive(run.data.tags["mien.process"])]
+    for run in dead:
+        store.client.set_terminated(run.info.run_id, "KILLED")
+    return len(dead)
 
 
 def begin(store: Store, title: str, *, stage: str, arch: str, name: str, inputs: str) -> Run:

@@ -1,0 +1,172 @@
+"""What `mien doctor` looks at in a project: each check ends in one line of evidence."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires, version
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import psutil
+from dvc.repo import Repo
+from dvc.utils.serialize import ParseError, load_yaml
+from dvc_data.hashfile.hash import hash_file
+from packaging.requirements import Requirement
+
+from mien import params, tracking
+from mien.errors import MienError
+
+# Told even where nothing is wrong, as a report of a fault begins with them.
+TOLD = ("mien", "dvc", "mlflow", "tensorflow", "keras", "optuna")
+FOLDERS = (".", ".dvc/tmp", ".dvc/cache", ".mien", "data", "metrics", "models", "reports")
+# A training and its copy in the cache need some hundred megabytes.
+LEAST_GB = 1.0
+# Other files in the cache are copies that a kill cut off.
+OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+def examine() -> Iterator[tuple[str, bool, str]]:
+    """Yield the name of each check, whether all is well, and the evidence, for this folder.
+
+    Objects of DVC's cache that are not what their names say are removed, and runs in MLflow whose
+    process is gone are closed; nothing else is changed.
+    """
+    checks: dict[str, Callable[[], str]] = {
+        "versions": _versions,
+        "params": _params,
+        "folders": _folders,
+        "space": _space,
+        "dvc.lock": _lock,
+        "locks": _locks,
+        "cache": _cache,
+        "MLflow": _store,
+    }
+    for name, check in checks.items():
+        try:
+            yield name, True, check()
+        except (MienError, OSError) as error:
+            yield name, False, str(error)
+
+
+def _versions() -> str:
+    for text in requires("mien") or ():
+        needed = Requirement(text)
+        if needed.marker and not needed.marker.evaluate({"extra": "pipeline"}):
+            continue
+        try:
+            found = version(needed.name)
+        except PackageNotFoundError:
+            found = "nothing"
+        if found == "nothing" or not needed.specifier.contains(found, prereleases=True):
+            raise MienError(
+                f"expected {needed.name}{needed.specifier}, got {found}; "
+                "run `pip install 'mien[pipeline]'`"
+            )
+    return ", ".join(f"{name} {version(name)}" for name in TOLD)
+
+
+def _params() -> str:
+    found = params.load()
+    return f"valid; {found.model.arch} is trained, {', '.join(found.tune.archs) or 'nothing'} tuned"
+
+
+def _folders() -> str:
+    found = [folder for folder in FOLDERS if Path(folder).is_dir()]
+    for folder in found:
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise MienError(
+                f"{folder}: {error.strerror}; give yourself the right to write"
+            ) from error
+    return f"{len(found)} can be written to"
+
+
+def _space() -> str:
+    free = shutil.disk_usage(".").free / 1e9
+    if free < LEAST_GB:
+        raise MienError(
+            f"{free:.2f} GB are free, expected {LEAST_GB:g}; free some, say by `dvc gc -w`"
+        )
+    return f"{free:.1f} GB are free"
+
+
+def _lock() -> str:
+    try:
+        stages = _stages()
+    except ParseError as error:
+        raise MienError(
+            "dvc.lock is cut off; run `git checkout dvc.lock` or delete it, then `dvc repro`: what "
+            "ran comes back from the cache"
+        ) from error
+    return f"tells of {len(stages)} stages"
+
+
+def _locks() -> str:
+    """Tell who works in the project; DVC itself clears what is of no process at all."""
+    place = Path(".dvc/tmp/rwlock")
+    try:
+        held = json.loads(place.read_text()) if place.exists() else {}
+    except ValueError as error:
+        raise MienError(f"{place} is cut off; if no DVC runs here, delete it") from error
+    owners = [*held.get("write", {}).values(), *chain(*held.get("read", {}).values())]
+    running = set()
+    for pid, command in {(owner["pid"], owner["cmd"]) for owner in owners}:
+        with suppress(psutil.NoSuchProcess):
+            if not any("dvc" in part for part in psutil.Process(pid).cmdline()):
+                raise MienError(
+                    f"{place} waits for process {pid}, which is no DVC any more; delete {place}"
+                )
+            running.add(f"`dvc {command.partition(' ')[2]}` (process {pid})")
+    return f"{', '.join(sorted(running)) or 'nobody'} works here"
+
+
+def _cache() -> str:
+    """Hash every object anew, remove those that are not what their names say."""
+    bad, count, size = [], 0, 0
+    with Repo(".") as repo:
+        objects = repo.cache.local
+        names = _names(Path(objects.path))
+        for oid in filter(OBJECT.fullmatch, objects.all()):
+            # Without DVC's memory of hashes: a rotten disk does not change a file's time.
+            meta, found = hash_file(objects.oid_to_path(oid), objects.fs, objects.hash_name)
+            count, size = count + 1, size + (meta.size or 0)
+            if found.value != oid.removesuffix(".dir"):
+                objects.delete(oid)
+                bad.append(names.get(oid, oid))
+        if bad:
+            # Bad objects may have been checked out: everything is to be hashed anew.
+            repo.state.hashes.clear()
+            raise MienError(
+                f"{len(bad):,} of {count:,} objects were damaged and are removed: "
+                f"{', '.join(sorted(bad))}; run `dvc repro`, or `dvc pull` first"
+            )
+    return f"{count:,} objects, {size / 1e6:,.1f} MB, all are what their names say"
+
+
+def _store() -> str:
+    return tracking.examined(Path.cwd())
+
+
+def _stages() -> dict[str, Any]:
+    found: dict[str, Any] = load_yaml("dvc.lock") if Path("dvc.lock").exists() else {}
+    return dict(found.get("stages", {}))
+
+
+def _names(cache: Path) -> dict[str, str]:
+    """Return the path in the workspace of each object of the present state."""
+    names = {}
+    # A lock or a listing that is damaged itself names no more.
+    with suppress(ParseError, ValueError, LookupError):
+        for out in chain(*(stage.get("outs", ()) for stage in _stages().values())):
+            names[out["md5"]] = out["path"]
+            listing = cache / out["md5"][:2] / out["md5"][2:]
+            if listing.suffix == ".dir" and listing.exists():
+                for part in json.loads(listing.read_text()):
+                    names[part["md5"]] = f"{out['path']}/{part['relpath']}"
+    return names
