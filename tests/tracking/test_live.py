@@ -28,6 +28,7 @@ from made_state import (
 
 from mien import tracking
 from mien.errors import TrackingError
+from mien.tracking import watched
 from mien.tracking.store import connect
 
 # Nothing listens on the discard port.
@@ -139,6 +140,13 @@ def test_a_run_whose_process_is_dead_is_closed_by_the_next_track(root):
     assert [run.info.status for run in runs(root, "train")] == ["KILLED", "FINISHED"]
 
 
+def test_the_doctor_closes_what_a_dead_process_left_running(root):
+    with another_process(root, made(weights=b"other"), epochs=1):
+        assert tracking.examined(root).startswith("answers; 1 runs are running, 0 of dead")
+    assert tracking.examined(root).startswith("answers; 0 runs are running, 1 of dead")
+    assert [run.info.status for run in runs(root, "train")] == ["KILLED"]
+
+
 def test_a_run_whose_process_lives_is_left_alone(root):
     model = made()
     with another_process(root, model, epochs=1):
@@ -162,6 +170,25 @@ def test_twins_that_end_alike_leave_one_run(root):
             run.finish(model.record, 1.5)
     (left,) = runs(root, "train")
     assert left.info.status == "FINISHED"
+
+
+def test_epochs_whose_answer_was_lost_are_not_shown_twice(root, monkeypatch):
+    log, model = watched.runs.log_epochs, made()
+
+    def lose_the_answer(*given) -> None:
+        log(*given)
+        raise ConnectionError
+
+    with live(model, root) as run:
+        run.log(HISTORY[:1])
+        with monkeypatch.context() as patch:
+            patch.setattr(watched, "PAUSE_S", 0)
+            patch.setattr(watched.runs, "log_epochs", lose_the_answer)
+            run.log(HISTORY[:2])
+        run.log(HISTORY)
+        run.finish(model.record, 1.5)
+    (finished,) = runs(root, "train")
+    assert curve(root, finished) == EPOCHS
 
 
 def test_a_failed_training_is_marked_and_resumed(root):
@@ -233,8 +260,8 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def server(root: Path, port: int, store: str | None = None) -> Iterator[None]:
-    """Serve a database, the project's by default, and a folder of artefacts."""
+def server(root: Path, port: int, store: str | None = None) -> Iterator[psutil.Process]:
+    """Serve a database, the project's by default, and a folder of artefacts; yield the server."""
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", "1", "--backend-store-uri", store or f"sqlite:///{root}/served.db"),
@@ -251,7 +278,7 @@ def server(root: Path, port: int, store: str | None = None) -> Iterator[None]:
         while not _answers(port):
             assert time.monotonic() < deadline
             time.sleep(0.25)
-        yield
+        yield process
     finally:
         parts = [*process.children(recursive=True), process]
         for part in parts:
@@ -282,6 +309,33 @@ def test_a_server_lost_in_mid_training_gets_the_whole_run_later(root, monkeypatc
         assert version.tags["mien.key"] == tracking.key(model.record)
     assert list((root / "served").rglob("model.weights.h5"))
     assert not (root / "mlartifacts").exists()
+
+
+def test_a_server_that_hangs_and_comes_back_in_mid_training_shows_the_whole_run(
+    root, monkeypatch, capsys
+):
+    monkeypatch.setattr(watched, "PAUSE_S", 0)
+    port = free_port()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    (root / "served.db").write_bytes(empty_database())
+    model = made()
+    with server(root, port) as process, live(model, root) as run:
+        run.log(HISTORY[:1])
+        parts = [process, *process.children(recursive=True)]
+        for part in parts:
+            part.suspend()
+        start = time.monotonic()
+        run.log(HISTORY[:2])
+        assert time.monotonic() - start < 60
+        assert capsys.readouterr().err.count("training goes on") == 1
+        for part in parts:
+            part.resume()
+        run.log(HISTORY)
+        run.finish(model.record, 1.5)
+        (finished,) = runs(root, "train")
+        assert finished.info.status == "FINISHED"
+        assert finished.data.metrics["training_seconds"] == 1.5
+        assert curve(root, finished) == EPOCHS
 
 
 def test_a_server_with_postgresql_shows_what_the_local_store_does(root, monkeypatch):

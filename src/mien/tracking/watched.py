@@ -87,6 +87,8 @@ class WatchedRun:
         # Whatever it is, hours of training are worth more.
         except Exception as error:
             self._quiet_until = time.monotonic() + PAUSE_S
+            # What did arrive is asked for before more is logged.
+            self._begun = False
             if not self._warned:
                 _say(f"{store.reason(error)}; training goes on, `track` logs what is missing")
             self._warned = True
