@@ -19,13 +19,16 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test lint format app ui serve dashboard results release-models experiments diff docs lock clean help
+.PHONY: all test faults lint format app ui serve dashboard results release-models experiments diff docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
 
 test: $(INSTALLED)  ## Run the tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; ten minutes)
+	MIEN_FAULTS=long pytest --capture=no tests/faults
 
 lint: $(INSTALLED)  ## Check style and types
 	ruff check
