@@ -43,7 +43,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
         "dvc.lock": _lock,
         "locks": _locks,
         "cache": _cache,
-        "MLflow": _store,
+        "MLflow": lambda: tracking.examined(Path.cwd()),
     }
     for name, check in checks.items():
         try:
@@ -147,10 +147,6 @@ def _cache() -> str:
                 f"{', '.join(sorted(bad))}; run `dvc repro`, or `dvc pull` first"
             )
     return f"{count:,} objects, {size / 1e6:,.1f} MB, all are what their names say"
-
-
-def _store() -> str:
-    return tracking.examined(Path.cwd())
 
 
 def _stages() -> dict[str, Any]:
