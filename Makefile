@@ -27,7 +27,7 @@ all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the b
 test: $(INSTALLED)  ## Run the tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; ten minutes)
+faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; a quarter of an hour)
 	MIEN_FAULTS=long pytest --capture=no tests/faults
 
 lint: $(INSTALLED)  ## Check style and types
