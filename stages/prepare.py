@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -51,6 +50,9 @@ def read(
 
 def main(params: Params) -> None:
     """Decode, find, split, apply the policy, save what is kept and tell the rest."""
+    # Not above: `mien` tells OpenCV the largest image that it may decode, and has to come first.
+    import cv2
+
     # The audit names what cannot be decoded; the lines OpenCV writes of it name no file.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     index = pq.read_table(RAW, columns=["name", "label", "split"]).to_pandas()

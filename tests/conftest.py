@@ -1,8 +1,13 @@
 """Small made faces and encoders that several tests use."""
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from mien.faces import Faces
@@ -50,3 +55,42 @@ def encoded(image: np.ndarray, extension: str = ".png") -> bytes:
 @pytest.fixture
 def faces() -> Faces:
     return made_faces(64)
+
+
+@pytest.fixture
+def walled(tmp_path, monkeypatch) -> Iterator[Path]:
+    """The project's folder, which is the working one; around it and at home nothing may appear."""
+    for name in ("project", "home", "temporary"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "secret").write_text("not for you")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/cache"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    yield tmp_path / "project"
+    around = {
+        path
+        for path in (path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+        if not path.startswith("project/")
+    }
+    assert around == {"project", "home", "temporary", "secret"}
+    assert (tmp_path / "secret").read_text() == "not for you"
+    assert os.getcwd() == str(tmp_path / "project")
+
+
+def is_one_line(error: BaseException) -> str:
+    """Return the error's text, which must be one printable line of bearable length."""
+    text = str(error)
+    assert text
+    assert text.isprintable(), text
+    assert len(text) < 700, text
+    return text
+
+
+def listening(port: int) -> list[str]:
+    """Return the addresses of this machine on which `port` answers."""
+    return [
+        one.laddr.ip
+        for one in psutil.net_connections("tcp")
+        if one.status == psutil.CONN_LISTEN and one.laddr.port == port
+    ]

@@ -1,8 +1,25 @@
 """What a user can do wrong. Each message is one line: what, expected, got, what to do."""
 
+import re
+
+
+def masked(text: str) -> str:
+    """Return `text` without what a URL in it may keep secret: user, password and query.
+
+    >>> masked("postgresql://me:secret@db:5432/mien?password=secret is gone")
+    'postgresql://***@db:5432/mien?*** is gone'
+    """
+    # Up to the last @: a password may hold one.
+    return re.sub(r"(//[^\s?]*)\?\S+", r"\1?***", re.sub(r"//\S*@", "//***@", text))
+
 
 class MienError(Exception):
-    """A mistake the user can mend; its text is the one line they see."""
+    """A mistake the user can mend; its text is the one line they see, without passwords."""
+
+    def __str__(self) -> str:
+        """Return the message; what comes from a file's or a user's names cannot break the line."""
+        text = masked(super().__str__())
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class ParamError(MienError, ValueError):

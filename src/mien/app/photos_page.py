@@ -7,12 +7,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from mien import LARGEST
 from mien.app import markup, sheets
 from mien.app.sheets import Sheet
 from mien.errors import MienError, ModelError
 from mien.inference import detection, models
 from mien.inference.classify import Classifier
-from mien.inference.photos import LARGEST
 from mien.inference.reader import Reader, Reading
 
 EXPORTED = "models/export"

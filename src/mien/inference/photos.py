@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mien import LARGEST
 from mien.errors import PhotoError
 
 # fmt: off
@@ -23,8 +24,8 @@ VIDEOS = frozenset((
     ".wmv",
 ))
 # fmt: on
-# A decoded pixel takes three bytes, so the largest photo takes 150 MB.
-LARGEST = 50_000_000
+# Bytes of the largest file: what 50 megapixels take where nothing is compressed.
+LARGEST_FILE = 3 * LARGEST + 2**20
 # Brands of ISO media files (ISO/IEC 23008-12, annex B) whose pictures are coded by HEVC.
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -78,9 +79,12 @@ def load(path: Path) -> np.ndarray:
         PhotoError: the file or the photo in it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror}") from error
+    if len(data) > LARGEST_FILE:
+        raise PhotoError(f"more than {LARGEST_FILE // 10**6} MB; expected a photo: make it smaller")
     return decode(data)
 
 

@@ -36,6 +36,8 @@ TOTAL = 20480 * MEBIBYTE
 # Images hardly shrink: more than RATIO times the archive's size, beyond FREE bytes, is a bomb.
 RATIO = 100
 FREE = 256 * MEBIBYTE
+# Characters of the longest name, as of paths on Linux.
+NAME = 4096
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 COMPRESSIONS: dict[bytes, Any] = {
@@ -71,10 +73,16 @@ def is_archive(file: Path) -> bool:
     """Tell by name or content whether `file` is a zip or a tar, sound or broken."""
     if file.name.lower().endswith(SUFFIXES) or _is_zip(file):
         return True
+    with file.open("rb") as stream:
+        head = stream.read(tarfile.BLOCKSIZE)
     try:
-        return tarfile.is_tarfile(file)
-    except (EOFError, zlib.error, lzma.LZMAError):
+        if head.startswith(tuple(COMPRESSIONS)):
+            return tarfile.is_tarfile(file)
+        # Not with `is_tarfile`, which reads over gigabytes of zeros in the hope of xz.
+        tarfile.TarInfo.frombuf(head, tarfile.ENCODING, "surrogateescape")
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError):
         return False
+    return True
 
 
 def entries(
@@ -129,7 +137,8 @@ def _intact(file: Path) -> Iterator[None]:
     except SourceError:
         raise
     except BROKEN as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # It may quote the file.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise SourceError(
             f"{file} is broken, cut short or no zip or tar: {reason}; get it anew"
         ) from error
@@ -139,6 +148,8 @@ def _safe(file: Path, member: _Member) -> PurePosixPath:
     """Return the member's path inside the archive once its name and size are harmless."""
     name = member.name
     path = PurePosixPath(name)
+    if len(name) > NAME:
+        raise _unsafe(file, f"{name[:40]}…", f"has a name of {len(name):,} characters")
     if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name):
         raise _unsafe(file, name, "is no portable path")
     if path.is_absolute() or ".." in path.parts:
@@ -189,11 +200,14 @@ def _zipped(file: Path, files: ExitStack) -> Iterator[_Member]:
 
 
 def _tarred(file: Path, files: ExitStack) -> Iterator[_Member]:
-    stream = _decompressed(file, files)
-    archive = files.enter_context(tarfile.TarFile(fileobj=stream))
+    stream = _Careful(_decompressed(file, files))
+    archive = files.enter_context(tarfile.TarFile(fileobj=stream))  # type: ignore[arg-type]
     for info in archive:
         if info.isdir():
             continue
+        # Negative sizes lead the library back, to read the same members for ever.
+        if info.size < 0 or archive.offset <= info.offset:
+            raise _unsafe(file, info.name, "has a size below 0")
         if not info.isreg():
             raise _unsafe(file, info.name, "is a link or a device")
         yield _Member(info.name, info.size, partial(_tar_member, archive, info))
@@ -203,9 +217,25 @@ def _tarred(file: Path, files: ExitStack) -> Iterator[_Member]:
         raise EOFError("the end of the archive is missing")
 
 
+class _Careful:
+    """A tar's bytes, of which no header takes more than a member may have.
+
+    The library reads long names and the like whole, whatever size they declare.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MEMBER:
+            raise EOFError(f"a header of {size:,} bytes")
+        return self._stream.read(size)
+
+
 def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     stream = archive.extractfile(info)
-    assert stream is not None  # None for what is no regular file
+    assert stream is not None  # noqa: S101 None for what is no regular file
     return stream
 
 

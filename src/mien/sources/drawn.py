@@ -250,7 +250,7 @@ def _png(image: np.ndarray) -> tuple[str, bytes]:
 
 def _decoded(data: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert image is not None  # only whole files are copied
+    assert image is not None  # noqa: S101 only whole files are copied
     return image
 
 

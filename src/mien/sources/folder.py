@@ -58,6 +58,10 @@ def _is_table(file: Path) -> bool:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(archive.MEMBER + 1)
     except OSError as error:
         raise SourceError(f"{file} cannot be read: {error.strerror}; mend or remove it") from error
+    if len(data) > archive.MEMBER:
+        raise SourceError(f"{file} has more than {archive.MEMBER:,} bytes; shrink or remove it")
+    return data

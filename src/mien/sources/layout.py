@@ -19,6 +19,8 @@ SPLITS = {
     "privatetest": "privatetest",
 }
 
+# Characters of the longest class: it names columns, files' parts and MLflow's tags.
+LABEL = 100
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
@@ -51,7 +53,7 @@ def place(folders: Sequence[str], name: str) -> tuple[str, str | None]:
     and CLASS alone are all understood, and folders around them do not matter.
 
     Raises:
-        SourceError: no folder names the class.
+        SourceError: no folder names the class, or its name cannot be shown.
     """
     classes = [folder for folder in folders if folder.strip().lower() not in SPLITS]
     if not classes:
@@ -59,7 +61,13 @@ def place(folders: Sequence[str], name: str) -> tuple[str, str | None]:
             f"{name!r} has no class: expected a folder named by its class around it, such as "
             f"train/happy/1.jpg, got {'/'.join(folders) or 'no folder'}; move it or remove it"
         )
-    return canonical(classes[-1]), split_of(folders)
+    label = canonical(classes[-1])
+    if not (label and label.isprintable() and len(label) <= LABEL):
+        raise SourceError(
+            f"{name[:200]!r}: the class {label[:40]!r} is empty, longer than {LABEL} characters or "
+            "holds some that cannot be printed; rename its folder"
+        )
+    return label, split_of(folders)
 
 
 def around(path: PurePosixPath) -> tuple[str, ...]:

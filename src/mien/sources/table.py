@@ -72,7 +72,7 @@ def _rows(stream: IO[bytes], name: str) -> Iterator[tuple[str, str | None, np.nd
         if column not in header:
             raise SourceError(
                 f"{name} has no column {column!r}: expected emotion, pixels and perhaps Usage, "
-                f"got {', '.join(header)[:200]!r}; use the CSV as Kaggle has it"
+                f"got {', '.join(header)[:60]!r}; use the CSV as Kaggle has it"
             )
     csv.field_size_limit(LINE)
     text = io.TextIOWrapper(stream, "utf-8", "replace", newline="")

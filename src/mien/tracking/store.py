@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from mien.errors import TrackingError
+from mien.errors import TrackingError, masked
 
 EXPERIMENT = "mien"
 
@@ -57,7 +57,7 @@ def connect(root: Path) -> Store:
             raise
         # Another process was faster.
         return connect(root)
-    print(f"MLflow: new experiment `{EXPERIMENT}` in {_public(uri)}", file=sys.stderr)
+    print(f"MLflow: new experiment `{EXPERIMENT}` in {masked(uri)}", file=sys.stderr)
     return Store(client, identifier)
 
 
@@ -86,18 +86,14 @@ def one_line_errors(root: Path) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
-            f"MLflow at {_public(address(root))} failed: {reason(error)}. The models and metrics "
+            f"MLflow at {masked(address(root))} failed: {reason(error)}. The models and metrics "
             "are safe: mend the store or set MIEN_TRACKING=off, then run dvc repro again"
         ) from error
 
 
 def reason(error: Exception) -> str:
     """Return the error's text as one short line without passwords."""
-    text = _public(" ".join(str(error).split())) or type(error).__name__
+    text = masked(" ".join(str(error).split())) or type(error).__name__
     # The cause stands last in what the HTTP client reports.
     text = text.rpartition("Caused by ")[2].strip('(). "')
     return text if len(text) <= 200 else f"{text[:200]}…"
-
-
-def _public(text: str) -> str:
-    return re.sub(r"//[^/@\s]+@", "//***@", text)
