@@ -10,14 +10,16 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from mien import models
-from mien.errors import MienError, ParamError
+from mien.errors import MienError, ParamError, masked
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Action = Literal["keep", "drop"]
@@ -39,7 +41,17 @@ Kind = TypeVar("Kind", bound=BaseModel)
 class Section(BaseModel):
     """A part of a settings file: every key known, none changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, values: Any) -> Any:
+        # Python's True is 1, so that `epochs: yes` would be one epoch.
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            field = cls.model_fields.get(key)
+            if isinstance(value, bool) and field and field.annotation is not bool:
+                raise ValueError(f"{key} takes no yes or no, got {str(value).lower()}")
+        return values
 
 
 class Split(Section):
@@ -62,7 +74,9 @@ class Split(Section):
 class Data(Section):
     """Where the faces come from, which classes are kept, how they are split."""
 
-    source: str = Field(description="folder, zip, tar, CSV, or a folder holding several of these")
+    source: str = Field(
+        min_length=1, description="folder, zip, tar, CSV, or a folder holding several of these"
+    )
     url: str | None = Field(description="http(s), s3, gs or Google Drive; replaces `source`")
     sha256: str | None = Field(
         pattern="^[0-9a-f]{64}$", description="expected hash of the download"
@@ -177,7 +191,7 @@ class Train(Section):
     batch_size: int = Field(ge=1, description="images in a step")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="sgd: Nesterov momentum 0.9")
     learning_rate: Annotated[float, BeforeValidator(lambda rate: OWN if rate is None else rate)] = (
-        Field(gt=0, description="empty: the architecture's own")
+        Field(gt=0, allow_inf_nan=True, description="empty: the architecture's own")
     )
     weight_decay: float = Field(ge=0, description="of adamw and sgd; adam ignores it")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
@@ -245,12 +259,23 @@ class Choices(Section):
     choices: tuple[str | int | float, ...] = Field(min_length=1)
 
 
+def _kind_of_search(values: object) -> str:
+    return "Choices" if isinstance(values, Mapping) and "choices" in values else "Range"
+
+
+# Told apart by a key, so that a fault is that of one kind.
+Searched = Annotated[
+    Annotated[Range, Tag("Range")] | Annotated[Choices, Tag("Choices")],
+    Discriminator(_kind_of_search),
+]
+
+
 class Search(Section):
     """What a study may change, each key one of the section's; `model` only as a net takes it."""
 
-    model: dict[str, Range | Choices] = Field(description="`low` and `high`, or `choices`")
-    train: dict[str, Range | Choices] = Field(description="likewise")
-    augment: dict[str, Range | Choices] = Field(description="likewise")
+    model: dict[str, Searched] = Field(description="`low` and `high`, or `choices`")
+    train: dict[str, Searched] = Field(description="likewise")
+    augment: dict[str, Searched] = Field(description="likewise")
 
     @model_validator(mode="after")
     def _known(self) -> "Search":
@@ -415,7 +440,20 @@ def read(path: Path, kind: type[Kind], refused: type[MienError]) -> Kind:
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(map(str, fault["loc"])) or "the file"
-        got = "" if fault["type"] in ("missing", "value_error") else f", got {fault['input']!r}"
+        told = fault["type"] not in ("missing", "value_error")
+        got = f", got {_shown(fault['input'])}" if told else ""
         message = fault["msg"].removeprefix("Value error, ")
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise refused(f"{path}: {key}: {message}{got}{more}") from error
+        # Not from the error, whose own text would show a password.
+        raise refused(f"{path}: {key[:200]}: {message}{got}{more}") from None
+
+
+def _shown(value: object) -> str:
+    """Return a refused value as short text without passwords."""
+    if isinstance(value, (Mapping, list)):
+        # YAML's references can make a few lines a gigabyte of text.
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number of more than 64 bits"
+    text = repr(masked(value) if isinstance(value, str) else value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
