@@ -1,6 +1,7 @@
 """The exported model: grey faces in, probabilities out, computed by ONNX Runtime."""
 
 import json
+import os
 from collections.abc import Sequence
 
 import cv2
@@ -13,6 +14,8 @@ from mien.errors import ModelError
 BATCH = 64
 # Occlusion: parts of a face's side that the grey square covers, and squares along a side.
 PATCH, STEPS = 6, 11
+# Pixels of a face's side, and characters of a class, as the pipeline has them.
+SIDES, LABEL = range(16, 513), 100
 
 
 class Classifier:
@@ -39,7 +42,12 @@ class Classifier:
         # A run in one thread: faces are small, so that threads wait for each other more than
         # they share, and those who read many files run one batch on each core.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors
+        # Its errors come as exceptions, and are told once.
+        options.log_severity_level = 4
+        # A file that names others to read: an exported one never does.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", os.devnull
+        )
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         # ONNX Runtime's own kinds have no common parent but this one.
@@ -47,26 +55,45 @@ class Classifier:
             raise ModelError(
                 f"{name}: no model that ONNX Runtime reads; export it again"
             ) from error
+        self._name = name
         self.classes, self.size = self._described(name)
         self._has_maps = "maps" in {one.name for one in self._session.get_outputs()}
+        self._try()
 
     def _described(self, name: str) -> tuple[tuple[str, ...], int]:
         """Return the classes and the size, after a look at what the graph takes and gives."""
-        told = self._session.get_modelmeta().custom_metadata_map
-        takes = {one.name: (one.type, len(one.shape)) for one in self._session.get_inputs()}
-        gives = {one.name for one in self._session.get_outputs()}
         try:
-            classes = tuple(str(label) for label in json.loads(told["classes"]))
-            size = int(told["image_size"])
-        except (KeyError, TypeError, ValueError):
-            classes, size = (), 0
-        fits = takes == {"image": ("tensor(uint8)", 3)} and "probabilities" in gives
-        if not (fits and classes and size > 0):
+            told = self._session.get_modelmeta().custom_metadata_map
+            takes = {one.name: (one.type, len(one.shape)) for one in self._session.get_inputs()}
+            gives = {one.name for one in self._session.get_outputs()}
+            classes, size = json.loads(told["classes"]), int(told["image_size"])
+            # They name columns, and are printed: a list of different, short, printable words.
+            words = isinstance(classes, list) and len(set(classes)) == len(classes) > 0
+            words = words and all(one.isprintable() and 0 < len(one) <= LABEL for one in classes)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+            words = False
+        fits = words and takes == {"image": ("tensor(uint8)", 3)} and "probabilities" in gives
+        if not (fits and size in SIDES):
             raise ModelError(
                 f"{name}: not exported by mien; expected the input `image` (uint8, N, S, S), the "
                 "output `probabilities` and the metadata `classes` and `image_size`"
             )
-        return classes, size
+        return tuple(classes), size
+
+    def _try(self) -> None:
+        """Refuse a graph that does not answer a black face with probabilities of the classes."""
+        black = np.zeros((1, self.size, self.size), np.uint8)
+        answer = np.asarray(self._run("probabilities", black)[0])
+        fits = answer.shape == (1, len(self.classes)) and answer.dtype == np.float32
+        fits = fits and bool((answer >= 0).all() and abs(answer.sum() - 1) < 0.01)
+        if fits and self._has_maps:
+            maps = self._run("maps", black)[0]
+            fits = maps.ndim == 4 and maps.shape[:2] == answer.shape
+        if not fits:
+            raise ModelError(
+                f"{self._name}: does not answer a face with one probability for each of its "
+                f"{len(self.classes)} classes; export it again"
+            )
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Return the probabilities of `faces`, uint8, shape (N, S, S): float32, (N, C)."""
@@ -75,10 +102,15 @@ class Classifier:
 
     def _run(self, output: str, faces: np.ndarray) -> list[np.ndarray]:
         """Return what the graph says of each batch."""
-        return [
-            self._session.run([output], {"image": faces[start : start + BATCH]})[0]
-            for start in range(0, len(faces), BATCH)
-        ]
+        try:
+            return [
+                self._session.run([output], {"image": faces[start : start + BATCH]})[0]
+                for start in range(0, len(faces), BATCH)
+            ]
+        # As above. A sound graph fails on no face but for want of memory.
+        except Exception as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise ModelError(f"{self._name}: fails on a face: {reason}") from error
 
     def explain(self, faces: np.ndarray, codes: Sequence[int]) -> np.ndarray:
         """Return how much each place of a face speaks for a class: float32, shape (N, S, S).

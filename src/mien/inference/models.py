@@ -8,6 +8,8 @@ from mien.errors import ModelError
 from mien.inference.classify import Classifier
 
 SHIPPED = ("fer4", "fer7")
+# Bytes of the largest ONNX file, a message of protocol buffers.
+LARGEST_FILE = 2**31
 # Where they lie, each as NAME.onnx with its card, NAME.json.
 PRETRAINED = importlib.resources.files("mien") / "pretrained"
 
@@ -37,12 +39,15 @@ def load(name: str) -> Classifier:
     if path.is_dir():
         path /= "model.onnx"
     try:
-        return Classifier(path.read_bytes(), str(path))
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelError(f"{path}: larger than an ONNX file can be; name an exported model")
+        data = path.read_bytes()
     except OSError as error:
         raise ModelError(
             f"{path}: {error.strerror}; --model takes {', '.join(SHIPPED)}, an .onnx file, a "
             "folder with model.onnx, or models:/NAME@ALIAS"
         ) from error
+    return Classifier(data, str(path))
 
 
 def _registered(name: str) -> Classifier:
