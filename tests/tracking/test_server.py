@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
-from conftest import CLASSES, drawn_images, encoded
+from conftest import CLASSES, drawn_images, encoded, listening
 from drawn_photos import exported, photo, write
 from made_state import evaluation, made, project
 
@@ -171,6 +170,27 @@ HOSTILE = {
     "no known field": ({"image": GOOD}, "must be a JSON dictionary with exactly one"),
     "cut JSON": (b'{"dataframe_records": [', "valid JSON"),
     "no UTF-8": (b"\xff\xfe", "valid JSON"),
+    "nothing": (b"", "valid JSON"),
+    "zeros": (bytes(5000), "valid JSON"),
+    "a number alone": (b"5", "must be a JSON dictionary"),
+    "a text alone": (b'"image"', "must be a JSON dictionary"),
+    "nothing in words": (b"null", "must be a JSON dictionary"),
+    "two fields": ({"dataframe_records": [], "inputs": []}, "must be a JSON dictionary"),
+    "a list as an image": (records([GOOD]), "row 0: no base64; expected"),
+    "a mapping as an image": (records({"b64": GOOD}), "row 0: no base64; expected"),
+    "yes as an image": (records(True), "row 0: no base64; expected"),
+    "a path": (records("/etc/passwd"), "row 0: no base64; expected"),
+    "an address": (records("http://127.0.0.1:9/a.png"), "row 0: no base64; expected"),
+    "an image with its kind": (records(f"data:image/png;base64,{GOOD}"), "row 0: no base64"),
+    "letters outside base64": (records("é" * 100), "row 0: no base64; expected"),
+    "base64 cut": (records(GOOD[:-1]), "row 0: no base64; expected"),
+    "a zip": (records(base64.b64encode(b"PK\5\6" + bytes(18)).decode()), "row 0: no image"),
+    "a pickle": (records(base64.b64encode(b"\x80\x04N.").decode()), "row 0: no image"),
+    "a phone's photo": (
+        records(base64.b64encode(b"\0\0\0\x18ftypheic" + bytes(99)).decode()),
+        "row 0: HEIC",
+    ),
+    "a list of params": (records(GOOD, params=[1]), "Parameters must be"),
 }
 
 
@@ -188,18 +208,28 @@ def test_a_wrong_request_is_refused_with_a_reason(server, name):
 @pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000])
 def test_json_without_bottom_does_not_end_the_server(server, body):
     address, _ = server
-    assert post(address, body)[0] in (400, 500)
+    status, text = post(address, body)
+    assert status == 400, text
+    assert "JSON nested too deep" in text
+    assert post(address, records(GOOD))[0] == 200
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_request_beyond_the_bound_is_refused_before_it_is_read(server, declared):
+    """It never comes to its end: what answers has not waited for it."""
+    address, _ = server
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 60) as client:
+        size = b"Content-Length: 10737418240" if declared else b"Transfer-Encoding: chunked"
+        head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        client.sendall(head + size + b"\r\n\r\n")
+        for _ in range(0 if declared else 33):
+            client.sendall(b"100000\r\n" + bytes(2**20) + b"\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
     assert post(address, records(GOOD))[0] == 200
 
 
 def test_it_listens_on_this_machine_alone(server):
-    port = int(server[0].rpartition(":")[2])
-    listening = [
-        one.laddr.ip
-        for one in psutil.net_connections("tcp")
-        if one.status == psutil.CONN_LISTEN and one.laddr.port == port
-    ]
-    assert listening == ["127.0.0.1"]
+    assert listening(int(server[0].rpartition(":")[2])) == ["127.0.0.1"]
 
 
 def test_without_a_champion_it_is_one_line(tmp_path):
