@@ -4,6 +4,7 @@ import io
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
+from conftest import listening
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -113,3 +115,20 @@ def test_nothing_to_show_is_one_line(tmp_path, storage, said):
     assert done.stderr.startswith(f"dashboard: {said}")
     assert len(done.stderr.splitlines()) == 1
     assert "hidden" not in done.stderr
+
+
+def test_it_listens_on_this_machine_alone(tmp_path):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / ".mien/tune").mkdir(parents=True)
+    study(tmp_path / ".mien/tune", "compact-1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(port)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stderr.readline().startswith(f"http://127.0.0.1:{port} shows the studies")
+        assert listening(port) == ["127.0.0.1"]
+    finally:
+        server.kill()
+        server.wait()

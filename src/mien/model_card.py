@@ -298,7 +298,8 @@ def model_card(
     counts = sorted(audit["splits"]["train"].items(), key=lambda item: item[1])
     faults = {name: _images(audit[name]) for name in audit["dropped_by"]}
     clean, *spoilt = robustness["images"]
-    jinja = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    # Markdown, whose names are those of the project's own models and classes.
+    jinja = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)  # noqa: S701
     text = jinja.from_string(TEMPLATE).render(
         title=card["arch"] if alone else nets.replace("`", ""),
         kind=nets.capitalize(),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import cv2
 import pytest
+from conftest import listening
 from drawn_photos import photo, write
 
 from mien.inference import detection, models
@@ -131,6 +132,25 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(room, browse):
     page.locator("input[type=file]").set_input_files(large)
     page.get_by_text("File must be 20.0MB or smaller").wait_for()
     shutil.rmtree(large.parent)
+
+
+def test_a_file_that_is_too_large_is_refused_by_the_server(room, browse):
+    """One that comes past the page, with the cookie and the address of an upload."""
+    page = browse()
+    with page.expect_request("**/upload_file/**") as asked:
+        page.locator("input[type=file]").set_input_files(room / "two.bmp")
+    page.get_by_text("1 photo, 2 faces").wait_for()
+    send, headers = page.context.request.put, asked.value.all_headers()
+    headers = {name: headers[name] for name in ("x-xsrftoken",) if name in headers}
+    sent = {"name": "a.png", "mimeType": "image/png", "buffer": bytes(2**20)}
+    url = asked.value.url
+    assert send(f"{url}1", headers=headers, multipart={"file": sent}).status == 204
+    sent["buffer"] = bytes(21 * 2**20)
+    assert send(f"{url}2", headers=headers, multipart={"file": sent}).status == 413
+
+
+def test_it_listens_on_this_machine_alone(address):
+    assert listening(int(address.rpartition(":")[2])) == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("path", ["", "/results"])

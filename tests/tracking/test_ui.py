@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import listening
 from made_state import evaluation, made, project
 
 from mien import tracking
@@ -53,6 +54,7 @@ def test_the_printed_address_shows_the_scores_of_each_model(tmp_path, monkeypatc
                 header = page.locator(f".ag-header-cell[col-id='metrics.`{column}`']")
                 header.wait_for(timeout=40_000)
             browser.close()
+        assert listening(port) == ["127.0.0.1"]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
