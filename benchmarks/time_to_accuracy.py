@@ -13,23 +13,19 @@ validation loss. The rate itself is not known: RATES are tried, and the better o
 """
 
 import json
-import multiprocessing
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from turns import Training
 
-from mien import faces, params, sources
+from mien import faces, sources
 from mien.decoding import decode_all
-from mien.models import use_backend
 
 # What a user would set for a short run; params.yaml has the rest.
 COMPACT = {
@@ -77,97 +73,11 @@ def read(path: Path, folder: Path) -> dict[str, int]:
     return counts
 
 
-def changed(changes: Mapping[str, Any]) -> params.Params:
-    """Return params.yaml with `changes`, whose keys are as in `dvc exp run -S`."""
-    values = params.load().model_dump()
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        section = values
-        for name in path:
-            section = section[name]
-        section[last] = value
-    return params.Params.model_validate(values)
-
-
-def learn(changes: Mapping[str, Any], folder: Path, parent: Connection) -> None:
-    """Train, an epoch each time `parent` says go; tell it accuracy, wall and CPU seconds."""
-    chosen = changed(changes)
-    use_backend(chosen.train.backend)
-    from mien.training import described, fit
-
-    training, validation = (faces.load(folder / name) for name in ("train", "validation"))
-    spec = described(chosen.model, training)
-    wall = cpu = 0.0
-
-    def go() -> None:
-        nonlocal wall, cpu
-        parent.recv()
-        wall, cpu = time.perf_counter(), time.process_time()
-
-    def told(history: list[dict[str, float]]) -> None:
-        took = time.perf_counter() - wall, time.process_time() - cpu
-        parent.send((history[-1]["val_accuracy"], *took))
-        go()
-
-    parent.send(None)
-    go()
-    # In the folder of `parent`, which ends this process when it has seen enough.
-    fit(
-        spec,
-        training,
-        validation,
-        train=chosen.train,
-        augment=chosen.augment,
-        seed=chosen.seed,
-        checkpoints=Path(tempfile.mkdtemp(dir=folder)),
-        watch=told,
-    )
-
-
-class Training:
-    """A training in a process of its own, and what its epochs took."""
-
-    def __init__(self, changes: Mapping[str, Any], folder: Path) -> None:
-        """Start the process and wait until it is ready to learn."""
-        self.changes, self.epochs = changes, list[tuple[float, float, float]]()
-        spawned = multiprocessing.get_context("spawn")
-        self._pipe, end = spawned.Pipe()
-        self._process = spawned.Process(target=learn, args=(changes, folder, end), daemon=True)
-        self._process.start()
-        end.close()
-        self._pipe.recv()
-
-    def turn(self) -> float:
-        """Let it learn for an epoch; return the accuracy on validation."""
-        self._pipe.send(None)
-        try:
-            self.epochs.append(self._pipe.recv())
-        except EOFError:
-            sys.exit(f"{self.changes} did not reach the target in its epochs; it had {self.epochs}")
-        accuracy, wall, cpu = self.epochs[-1]
-        name = self.changes.get("model.arch", "compact")
-        print(
-            f"{name} {len(self.epochs)}: {accuracy:.4f}, {wall:.1f} s, CPU {cpu:.1f} s",
-            file=sys.stderr,
-        )
-        return accuracy
-
-    def stop(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.join()
-
-    @property
-    def took(self) -> tuple[float, float]:
-        """Wall and CPU seconds of all epochs."""
-        return sum(epoch[1] for epoch in self.epochs), sum(epoch[2] for epoch in self.epochs)
-
-
 def in_turns(folder: Path, target: float, done: list[Training]) -> Iterator[None]:
     """Train `compact` from each of SEEDS to the target, an epoch at a time; add each to `done`."""
     for seed in SEEDS:
         training = Training(COMPACT | {"seed": seed}, folder)
-        while training.turn() < target:
+        while training.turn().accuracy < target:
             yield
         training.stop()
         done.append(training)
@@ -182,7 +92,9 @@ def race(folder: Path, target: float) -> tuple[list[Training], Training]:
     accuracy = 0.0
     while accuracy < target:
         next(turns, None)
-        accuracy, best = max(((each.turn(), each) for each in slow), key=lambda pair: pair[0])
+        reached = [each.turn().accuracy for each in slow]
+        accuracy = max(reached)
+        best = slow[reached.index(accuracy)]
         if accuracy >= target or len(best.epochs) == TRIED:
             for each in slow:
                 if accuracy >= target or each is not best:
@@ -201,8 +113,8 @@ def main() -> None:
         folder = Path(room)
         counts = read(path, folder)
         quick, slow = race(folder, target)
-    wall, cpu = (median(times) for times in zip(*(each.took for each in quick), strict=True))
-    its_wall, its_cpu = slow.took
+    wall, cpu = (median(times) for times in zip(*(each.took() for each in quick), strict=True))
+    its_wall, its_cpu = slow.took()
     result = {
         "target": target,
         "images": counts,

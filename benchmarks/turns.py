@@ -1,0 +1,115 @@
+"""Trainings that take turns of an epoch, each in a process of its own.
+
+Whatever else the machine does while they run slows them alike.
+"""
+
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mien import faces, params
+from mien.models import use_backend
+
+
+class Epoch(NamedTuple):
+    """What an epoch of a training came to.
+
+    Attributes:
+        accuracy: on validation, of the averaged weights.
+        wall: seconds that passed, from the first step to the checkpoint, validation included; in
+            the first epoch also those of building the net and tracing its graph.
+        cpu: seconds of processor time meanwhile.
+    """
+
+    accuracy: float
+    wall: float
+    cpu: float
+
+
+def changed(changes: Mapping[str, Any]) -> params.Params:
+    """Return params.yaml with `changes`, whose keys are as in `dvc exp run -S`."""
+    values = params.load().model_dump()
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        section = values
+        for name in path:
+            section = section[name]
+        section[last] = value
+    return params.Params.model_validate(values)
+
+
+def learn(changes: Mapping[str, Any], folder: Path, parent: Connection) -> None:
+    """Train with `changes` on what lies in `folder`, an Epoch each time `parent` says go."""
+    chosen = changed(changes)
+    use_backend(chosen.train.backend)
+    from mien.training import described, fit
+
+    training, validation = (faces.load(folder / name) for name in ("train", "validation"))
+    spec = described(chosen.model, training)
+    wall = cpu = 0.0
+
+    def wait() -> None:
+        nonlocal wall, cpu
+        parent.recv()
+        wall, cpu = time.perf_counter(), time.process_time()
+
+    def tell(history: list[dict[str, float]]) -> None:
+        took = time.perf_counter() - wall, time.process_time() - cpu
+        parent.send(Epoch(history[-1]["val_accuracy"], *took))
+        wait()
+
+    parent.send(None)
+    wait()
+    # In the folder of `parent`, which ends this process when it has seen enough.
+    fit(
+        spec,
+        training,
+        validation,
+        train=chosen.train,
+        augment=chosen.augment,
+        seed=chosen.seed,
+        checkpoints=Path(tempfile.mkdtemp(dir=folder)),
+        watch=tell,
+    )
+
+
+class Training:
+    """A training in a process of its own, and its epochs so far."""
+
+    def __init__(self, changes: Mapping[str, Any], folder: Path) -> None:
+        """Start the process and wait until it is ready to learn.
+
+        Args:
+            changes: of params.yaml, the keys as in `dvc exp run -S`.
+            folder: holds the faces in `train` and `validation`, and what the training writes.
+        """
+        self.changes, self.epochs = changes, list[Epoch]()
+        spawned = multiprocessing.get_context("spawn")
+        self._pipe, end = spawned.Pipe()
+        self._process = spawned.Process(target=learn, args=(changes, folder, end), daemon=True)
+        self._process.start()
+        end.close()
+        self._pipe.recv()
+
+    def turn(self) -> Epoch:
+        """Let it learn for an epoch."""
+        self._pipe.send(None)
+        try:
+            self.epochs.append(self._pipe.recv())
+        except EOFError:
+            sys.exit(f"the training of {self.changes} ended after {self.epochs}")
+        return self.epochs[-1]
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+
+    def took(self) -> tuple[float, float]:
+        """Return the wall and CPU seconds of all epochs."""
+        return sum(epoch.wall for epoch in self.epochs), sum(epoch.cpu for epoch in self.epochs)
