@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -42,22 +41,22 @@ def noise(count: int) -> faces.Faces:
     return faces.Faces(images, index.assign(group=np.arange(count), seen=False, copy=0))
 
 
-def multiplier(precision: str) -> Callable[[], float]:
-    """Return what measures the multiply-adds a second of products of matrices."""
+def multiplier(precision: str) -> Callable[[], tuple[float, float]]:
+    """Return what multiplies PRODUCTS pairs of matrices and tells its wall and CPU seconds."""
     import keras
 
     kind = precision.removeprefix("mixed_")
     one, other = (keras.random.normal((SIDE, SIDE), dtype=kind) for _ in range(2))
-    keras.ops.matmul(one, other)
 
-    def rate() -> float:
-        start = time.perf_counter()
+    def multiply() -> tuple[float, float]:
+        wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(PRODUCTS):
             result = keras.ops.matmul(one, other)
         keras.ops.convert_to_numpy(result)
-        return PRODUCTS * SIDE**3 / (time.perf_counter() - start)
+        return time.perf_counter() - wall, time.process_time() - cpu
 
-    return rate
+    multiply()
+    return multiply
 
 
 def measured(changes: dict[str, Any], folder: Path, count: int) -> dict[str, Any]:
@@ -65,38 +64,46 @@ def measured(changes: dict[str, Any], folder: Path, count: int) -> dict[str, Any
     params = changed(changes)
     spec = params.model.model_dump() | {"classes": list("abcd"), "image_size": 48}
     adds = models.cost(models.build(spec))[1]
-    rate = multiplier(params.train.precision)
+    multiply = multiplier(params.train.precision)
     more = changes | {"train.epochs": ROUNDS + 1}
     plain, varied = (
         Training(more | {"augment.each_epoch": each}, folder) for each in (False, True)
     )
     # The first epoch traces the graph.
-    plain.turn(), varied.turn()
+    for training in (plain, varied):
+        training.turn()
     products = []
     for turn in range(ROUNDS):
         for training in (plain, varied) if turn % 2 else (varied, plain):
             training.turn()
-        products.append(rate())
+        products.append(multiply())
     for training in (plain, varied):
         training.stop()
-    wall, cpu = zip(*((e.wall, e.cpu) for e in varied.epochs[1:]), strict=True)
-    its_wall, its_cpu = zip(*((e.wall, e.cpu) for e in plain.epochs[1:]), strict=True)
-    speed = count / median(wall)
+    # Of each round: wall and CPU seconds.
+    without, with_it = (
+        np.array([(epoch.wall, epoch.cpu) for epoch in training.epochs[1:]])
+        for training in (plain, varied)
+    )
+    speed = count / np.median(with_it, axis=0)
+    product = PRODUCTS * SIDE**3 / np.median(products, axis=0)
     return {
         "changes": changes,
         "multiply_adds": adds,
-        "images_per_s": round(speed),
-        "gmultiply_adds_per_s": round(3 * adds * speed / 1e9, 1),
-        "matrix_product_gmultiply_adds_per_s": round(median(products) / 1e9, 1),
-        "share": round(3 * adds * speed / median(products), 3),
-        "augmented_by_plain_wall": round(median(wall) / median(its_wall), 3),
-        "augmented_by_plain_cpu": round(median(cpu) / median(its_cpu), 3),
+        "images_per_s": told(speed, 0),
+        "products_gmultiply_adds_per_s": told(product / 1e9, 1),
+        "share_of_products": told(3 * adds * speed / product, 2),
+        "augmented_by_plain": told(np.median(with_it / without, axis=0), 3),
     }
+
+
+def told(values: np.ndarray, digits: int) -> dict[str, float]:
+    """Return a figure by the clock and by processor time, rounded."""
+    return dict(zip(("wall", "cpu"), np.round(values, digits).tolist(), strict=True))
 
 
 def main() -> None:
     """Measure and print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 4096
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2048
     models.use_backend("tensorflow")
     with tempfile.TemporaryDirectory() as room:
         faces.save(noise(count), Path(room, "train"))
