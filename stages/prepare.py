@@ -31,15 +31,12 @@ def files(classes: Sequence[str]) -> Iterator[list[bytes]]:
 
 def read(
     params: Params, classes: Sequence[str], index: pd.DataFrame, detector: Detector | None
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> tuple[pd.DataFrame, faces.Squares]:
     """Return the table of images (see mien.audit) and the grey images, N of each."""
     decoded, images = decode_all(files(classes), len(index), params.data.image_size, detector)
     table = pd.concat([index, decoded, audit.measures(images, decoded["readable"])], axis=1)
-    readable = table.index[table["readable"]]
-    group = duplicates.groups(
-        images[readable], table.loc[readable, "content"].to_numpy(), params.audit.near_distance
-    )
-    table["group"] = pd.Series(group, index=readable, dtype="Int64")
+    group = duplicates.groups(images, table["content"], params.audit.near_distance)
+    table["group"] = pd.Series(group, dtype="Int64").where(table["readable"])
     if params.data.resplit:
         table["split"] = pd.NA
     table["split"] = splits.complete(
@@ -89,7 +86,7 @@ def main(params: Params) -> None:
         seen |= set(kept["group"])
         # What models are judged by stays the label.
         aimed = targets[rows] if targets is not None and split == "train" else None
-        faces.save(faces.Faces(images[rows], kept, aimed), Path("data/faces", split))
+        faces.save(faces.Faces(images.at(rows), kept, aimed), Path("data/faces", split))
     REPORTS.mkdir(parents=True, exist_ok=True)
     audit_report.report(table, found, reason).to_csv(REPORTS / "findings.csv", index=False)
     audit_report.counts(table, found, classes).to_csv(REPORTS / "counts.csv", index=False)

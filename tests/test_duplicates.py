@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
@@ -43,7 +44,7 @@ VARIANTS = {
 
 
 def grouped(images: np.ndarray, distance: int = DISTANCE) -> np.ndarray:
-    contents = np.array([image.tobytes().hex() for image in images])
+    contents = pd.Series([image.tobytes().hex() for image in images], dtype=str)
     return duplicates.groups(images, contents, distance)
 
 
@@ -60,7 +61,7 @@ def test_a_varied_copy_is_found_and_nothing_else(variant):
 
 def test_different_pictures_in_the_same_light_stay_apart():
     images = portraits(30)
-    bits = np.unpackbits(duplicates.hashes(images), axis=1)
+    bits = duplicates.hashes(images)[0]
     apart = (bits[:, None] != bits[None]).sum(2)[np.triu_indices(30, 1)]
     assert (apart <= DISTANCE).mean() > 0.9, "the hash alone would take these for duplicates"
     assert len(set(grouped(images))) == 30
@@ -70,7 +71,7 @@ def test_the_hash_is_zauners():
     image = portraits(1)[0]
     small = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:8, :8]
-    bits = np.unpackbits(duplicates.hashes(image[None]))
+    bits = duplicates.hashes(image[None])[0][0]
     assert ((low > np.median(low)).ravel() != bits).sum() <= 4
 
 

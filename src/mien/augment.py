@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from mien.faces import Faces
+from mien.faces import BLOCK, Faces, Squares
 
 if TYPE_CHECKING:
     from mien.params import Augment
@@ -36,18 +37,43 @@ def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.n
     Returns:
         uint8, shape (N, S, S). An image that draws no operation is returned as it is.
     """
-    count, side = len(images), images.shape[1]
+    draws = _draw(len(images), images.shape[1], rng, augment)
+    return draws.applied(images, slice(None), rng)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What each image is to undergo: drawn for all at once, applied to some at a time."""
+
+    maps: np.ndarray
+    moved: np.ndarray
+    factors: np.ndarray
+    boxes: np.ndarray
+
+    def applied(self, images: np.ndarray, rows: slice, rng: np.random.Generator) -> np.ndarray:
+        """Return `images`, those at `rows` of all, varied; `rng` gives the noise, row by row."""
+        maps, factors = self.maps[rows], self.factors[rows]
+        varied = np.array(images)
+        size = images.shape[1:]
+        for row in np.flatnonzero(self.moved[rows]):
+            cv2.warpAffine(
+                images[row], maps[row], size, varied[row], borderMode=cv2.BORDER_REFLECT_101
+            )
+        for row in np.flatnonzero(factors != 1):
+            cv2.convertScaleAbs(varied[row], varied[row], alpha=factors[row])
+        for image, (top, left, high, wide) in zip(varied, self.boxes[rows], strict=True):
+            if high * wide:
+                image[top : top + high, left : left + wide] = rng.integers(
+                    0, 256, (high, wide), dtype=np.uint8
+                )
+        return varied
+
+
+def _draw(count: int, side: int, rng: np.random.Generator, augment: Augment) -> _Draws:
+    """Draw what `count` images undergo."""
     maps, moved = _affine_maps(count, side, rng, augment)
     factors = _drawn("brightness", count, rng, augment)
-    varied = np.array(images)
-    for row in np.flatnonzero(moved):
-        cv2.warpAffine(
-            images[row], maps[row], (side, side), varied[row], borderMode=cv2.BORDER_REFLECT_101
-        )
-    for row in np.flatnonzero(factors != 1):
-        cv2.convertScaleAbs(varied[row], varied[row], alpha=factors[row])
-    _erase(varied, rng, augment)
-    return varied
+    return _Draws(maps, moved, factors, _boxes(count, side, rng, augment))
 
 
 def _drawn(name: str, count: int, rng: np.random.Generator, augment: Augment) -> np.ndarray:
@@ -87,14 +113,13 @@ def _affine_maps(
     return maps, (maps != np.eye(2, 3)).any(axis=(1, 2))
 
 
-def _erase(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> None:
-    """Fill one rectangle of noise into some of the images, in place.
+def _boxes(count: int, side: int, rng: np.random.Generator, augment: Augment) -> np.ndarray:
+    """Return top, left, height and width of what noise fills in each image: int, (count, 4).
 
     Random erasing (Zhong et al. 2017, arXiv:1708.04896) with random grey levels, but the
     aspect ratio is drawn on a log scale, so that tall and wide are equally likely, and
     within what fits the image, so that no draw is repeated.
     """
-    count, side = images.shape[:2]
     area = _drawn("erase", count, rng, augment)
     longest = np.minimum(LONGEST, 1 / np.maximum(area, 1e-9))
     aspect = longest ** rng.uniform(-1, 1, count)
@@ -102,11 +127,7 @@ def _erase(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> No
     width = np.rint(side * np.sqrt(area / aspect)).astype(int)
     top = rng.integers(0, side - height + 1)
     left = rng.integers(0, side - width + 1)
-    for row in np.flatnonzero(height * width):
-        high, wide = height[row], width[row]
-        images[row, top[row] : top[row] + high, left[row] : left[row] + wide] = rng.integers(
-            0, 256, (high, wide), dtype=np.uint8
-        )
+    return np.stack([top, left, height, width], axis=1)
 
 
 def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
@@ -122,25 +143,41 @@ def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
         seed: equal seeds give equal images.
 
     Returns:
-        Originals in their order, then the copies, then the balance. A copy keeps the name,
-        the label, the group and the targets of its original; `copy` numbers an original's copies.
+        Originals in their order, then the copies, then the balance, the images in a temporary
+        file. A copy keeps the name, the label, the group and the targets of its original; `copy`
+        numbers an original's copies.
     """
     rng = np.random.default_rng(seed)
-    rounds = tqdm(range(augment.copies), "varied copies", delay=2, disable=None, file=sys.stderr)
-    images = [np.asarray(faces.images), *(vary(faces.images, rng, augment) for _ in rounds)]
-    rows = np.tile(np.arange(len(faces)), augment.copies + 1)
+    every = np.arange(len(faces))
+    images = Squares(faces.images[0].shape[0])
+    for start in every[::BLOCK]:
+        images.append(faces.images[start : start + BLOCK])
+    for _ in tqdm(range(augment.copies), "varied copies", delay=2, disable=None, file=sys.stderr):
+        _append_varied(images, faces, every, rng, augment)
+    rows = np.tile(every, augment.copies + 1)
     if augment.balance == "mirror":
         sources = _missing(faces.labels[rows], faces.labels[rows], rng, repeat=False)
-        images.append(np.concatenate(images)[sources][:, :, ::-1])
+        for start in range(0, len(sources), BLOCK):
+            images.append(images[sources[start : start + BLOCK]][:, :, ::-1])
         rows = np.concatenate([rows, rows[sources]])
     elif augment.balance == "oversample":
         sources = _missing(faces.labels, faces.labels[rows], rng, repeat=True)
-        images.append(vary(faces.images[sources], rng, augment))
+        _append_varied(images, faces, sources, rng, augment)
         rows = np.concatenate([rows, sources])
     index = faces.index.iloc[rows].reset_index(drop=True)
     copy = pd.Series(rows).groupby(rows).cumcount()
     targets = None if faces.targets is None else faces.targets[rows]
-    return Faces(np.concatenate(images), index.assign(copy=copy.to_numpy(np.int64)), targets)
+    return Faces(images, index.assign(copy=copy.to_numpy(np.int64)), targets)
+
+
+def _append_varied(
+    images: Squares, faces: Faces, rows: np.ndarray, rng: np.random.Generator, augment: Augment
+) -> None:
+    """Append the faces at `rows`, each varied once, to `images`."""
+    draws = _draw(len(rows), faces.images[0].shape[0], rng, augment)
+    for start in range(0, len(rows), BLOCK):
+        block = slice(start, start + BLOCK)
+        images.append(draws.applied(faces.images[rows[block]], block, rng))
 
 
 def _missing(

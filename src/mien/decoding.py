@@ -10,15 +10,30 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from mien.faces import Squares
 from mien.inference.alignment import crop
 from mien.inference.detection import Detector
 from mien.square import square
+
+# Files that a thread decodes before it asks for more.
+TASK = 64
+# What the table says of each file.
+KINDS = {
+    "bytes": int,
+    "readable": bool,
+    "height": float,
+    "width": float,
+    "spread": float,
+    "content": "str",
+    "faces": float,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,7 @@ def decode(data: bytes, size: int, detector: Detector | None = None) -> Decoded 
 
 def decode_all(
     batches: Iterable[Sequence[bytes]], count: int, size: int, detector: Detector | None = None
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> tuple[pd.DataFrame, Squares]:
     """Return what was noticed of each of `count` files, and the images.
 
     Returns:
@@ -84,23 +99,33 @@ def decode_all(
         where the file cannot be decoded. The images, uint8, shape (N, size, size), black where
         unreadable.
     """
-    images = np.zeros((count, size, size), np.uint8)
-    rows: list[tuple[object, ...]] = []
+    images, tables = Squares(size), []
+    one = partial(decode, size=size, detector=detector)
     progress = tqdm(total=count, desc="decode", delay=2, disable=None, file=sys.stderr)
     # Threads, for OpenCV lets others run while it decodes. In batches: map reads all it is given.
     with progress, ThreadPoolExecutor() as pool:
         for batch in batches:
-            read = pool.map(partial(decode, size=size, detector=detector), batch)
-            for data, one in zip(batch, read, strict=True):
-                if one is None or one.image is None:
-                    faces = one.faces if one else None
-                    rows.append((len(data), False, None, None, None, None, faces))
-                else:
-                    images[len(rows)] = one.image
-                    told = one.height, one.width, one.spread, one.content, one.faces
-                    rows.append((len(data), True, *told))
+            parts = [batch[start : start + TASK] for start in range(0, len(batch), TASK)]
+            read = chain.from_iterable(pool.map(lambda part: list(map(one, part)), parts))
+            table, squares = _tabled(batch, list(read), size)
+            tables.append(table)
+            images.append(squares)
             progress.update(len(batch))
-    columns = ["bytes", "readable", "height", "width", "spread", "content", "faces"]
-    table = pd.DataFrame(rows, columns=columns)
-    numbers = dict.fromkeys(("height", "width", "spread", "faces"), float)
-    return table.astype(numbers).drop(columns=[] if detector else ["faces"]), images
+    table = pd.concat(tables, ignore_index=True)
+    return table.drop(columns=[] if detector else ["faces"]), images
+
+
+def _tabled(
+    batch: Sequence[bytes], read: Sequence[Decoded | None], size: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the rows of `decode_all` and the images of one batch."""
+    images = np.zeros((len(batch), size, size), np.uint8)
+    rows: list[tuple[object, ...]] = []
+    for data, one, image in zip(batch, read, images, strict=True):
+        if one is None or one.image is None:
+            rows.append((len(data), False, None, None, None, None, one.faces if one else None))
+        else:
+            image[:] = one.image
+            told = one.height, one.width, one.spread, one.content, one.faces
+            rows.append((len(data), True, *told))
+    return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS), images

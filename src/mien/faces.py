@@ -1,10 +1,63 @@
 """Faces: grey images with their labels, and the folder that holds them."""
 
+import copy
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+# Images in memory at once where a set may be too large for it.
+BLOCK = 256
+
+
+class Squares:
+    """Grey images in a nameless temporary file: memory holds only those that are asked for.
+
+    Indexed as an array, uint8, shape (N, S, S), is: by a row, a slice, rows or a mask. Unlike with
+    a memory map, what was read once takes no memory; threads may read at once.
+    """
+
+    def __init__(self, side: int) -> None:
+        """Begin with no image, in the folder for temporary files; all are `side` by `side`."""
+        self._side, self._count = side, 0
+        self._rows: np.ndarray | None = None
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self._count if self._rows is None else len(self._rows)
+
+    def append(self, images: np.ndarray) -> None:
+        """Add images at the end."""
+        np.ascontiguousarray(images).tofile(self._file)
+        self._count += len(images)
+
+    def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
+        """Return the images at `rows`."""
+        places = self._places(rows)
+        images = np.empty((*places.shape, self._side, self._side), np.uint8)
+        size = self._side**2
+        for place, image in zip(places.ravel().tolist(), images.reshape(-1, size), strict=True):
+            if os.preadv(self._file.fileno(), [image.data], place * size) < size:
+                raise IndexError(f"no image {place}; there are {self._count}")
+        return images
+
+    def at(self, rows: np.ndarray) -> "Squares":
+        """Return those at `rows`, in the same file."""
+        chosen = copy.copy(self)
+        chosen._rows = self._places(rows)
+        return chosen
+
+    def _places(self, rows: int | slice | np.ndarray) -> np.ndarray:
+        """Return where in the file the images at `rows` lie."""
+        places = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.array(rows)
+        if places.dtype == bool:
+            places = np.flatnonzero(places)
+        return places if self._rows is None else self._rows[places]
 
 
 @dataclass(frozen=True)
@@ -12,7 +65,8 @@ class Faces:
     """Grey face crops of one split.
 
     Attributes:
-        images: uint8, shape (N, S, S), 0 to 255; possibly memory-mapped, never written to.
+        images: uint8, shape (N, S, S), 0 to 255, never written to: an array, as `load` gives it
+            memory-mapped, or Squares.
         index: one row per image: `name` (unique), `label` (categorical over the classes, in
             their order), `group` (int; equal for duplicates of one another), `seen` (bool: a
             duplicate of it is in train or, for test, in validation) and `copy` (int; 0 for an
@@ -21,7 +75,7 @@ class Faces:
             to one; None for the labels. Scores always count by the labels.
     """
 
-    images: np.ndarray
+    images: Any
     index: pd.DataFrame
     targets: np.ndarray | None = None
 
@@ -57,7 +111,12 @@ def save(faces: Faces, folder: Path) -> None:
     Equal faces give the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "images.npy", faces.images)
+    with (folder / "images.npy").open("wb") as file:
+        shape = (len(faces), *faces.images[0].shape)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(faces), BLOCK):
+            np.ascontiguousarray(faces.images[start : start + BLOCK]).tofile(file)
     faces.index.to_parquet(folder / "index.parquet", index=False)
     if faces.targets is not None:
         np.save(folder / "targets.npy", faces.targets)

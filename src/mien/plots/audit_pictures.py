@@ -8,6 +8,7 @@ import pandas as pd
 
 from mien import plots
 from mien.audit_report import KEYS
+from mien.faces import BLOCK, Squares
 from mien.splits import SPLITS
 
 # The measure that ranks the worst pictures of a finding, and whether low is worse.
@@ -28,7 +29,7 @@ CAPTION = 16  # Characters of a name that fit under a picture.
 
 def pictures(
     table: pd.DataFrame,
-    images: np.ndarray,
+    images: np.ndarray | Squares,
     found: pd.DataFrame,
     reason: pd.Series,
     classes: Sequence[str],
@@ -55,7 +56,7 @@ def pictures(
     ]
     means = [
         [
-            (_stretched(images[rows.index].mean(0)), f"{label}\n{split}: {len(rows)}")
+            (_stretched(_mean(images, rows.index.to_numpy())), f"{label}\n{split}: {len(rows)}")
             for label in classes
             if len(rows := kept[(kept["split"] == split) & (kept["label"] == label)])
         ]
@@ -67,7 +68,9 @@ def pictures(
     _groups(table, images, found, folder)
 
 
-def _worst(table: pd.DataFrame, images: np.ndarray, found: pd.DataFrame, folder: Path) -> None:
+def _worst(
+    table: pd.DataFrame, images: np.ndarray | Squares, found: pd.DataFrame, folder: Path
+) -> None:
     for finding, (measure, low) in WORST.items():
         # A blank image is also dark or bright and has no edge: it would hide the others.
         rows = table[found[finding] & (~found["blank"] | (finding == "blank"))]
@@ -80,7 +83,9 @@ def _worst(table: pd.DataFrame, images: np.ndarray, found: pd.DataFrame, folder:
         _save(lines, f"Worst of {len(rows)} {finding}, by {measure}", folder / f"{finding}.png")
 
 
-def _groups(table: pd.DataFrame, images: np.ndarray, found: pd.DataFrame, folder: Path) -> None:
+def _groups(
+    table: pd.DataFrame, images: np.ndarray | Squares, found: pd.DataFrame, folder: Path
+) -> None:
     for finding, key in KEYS.items():
         rows = table[found[finding]]
         lines = [
@@ -106,6 +111,12 @@ def _examples(rows: pd.DataFrame, key: str) -> list[pd.DataFrame]:
 def _evenly(count: int, most: int) -> np.ndarray:
     """Return up to `most` places, evenly spread over range(count)."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def _mean(images: np.ndarray | Squares, rows: np.ndarray) -> np.ndarray:
+    """Return the mean of the images at `rows`, float64, shape (S, S)."""
+    starts = range(0, len(rows), BLOCK)
+    return sum(images[rows[start : start + BLOCK]].sum(0, np.int64) for start in starts) / len(rows)
 
 
 def _stretched(image: np.ndarray) -> np.ndarray:
