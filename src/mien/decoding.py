@@ -66,25 +66,29 @@ def decode(data: bytes, size: int, detector: Detector | None = None) -> Decoded 
     With a `detector` it is the largest face in it, by the area of its box.
     """
     try:
-        colour = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYCOLOR)
     except cv2.error:  # No bytes, or more pixels than OpenCV accepts.
         return None
-    if colour is None:
+    if image is None:
         return None
-    grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
-    blue, green, red = cv2.split(colour)
-    highest, lowest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    grey, spread = (image, 0) if image.ndim == 2 else _grey(image)
     height, width = grey.shape
     content = hashlib.sha256(f"{height}x{width}:".encode() + grey.tobytes()).hexdigest()
-    spread = int(cv2.subtract(highest, lowest).max())
     if detector is None:
         return Decoded(square(grey, size), height, width, spread, content)
-    faces = detector(colour)
+    faces = detector(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image)
     if not faces:
         return Decoded(None, height, width, spread, content, 0)
     largest = max(faces, key=lambda face: face.box[2] * face.box[3])
     _, _, width, height = largest.box
     return Decoded(crop(grey, largest, size), height, width, spread, content, len(faces))
+
+
+def _grey(colour: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the luma of a BGR image and the largest difference between its channels."""
+    blue, green, red = cv2.split(colour)
+    highest, lowest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    return cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), int(cv2.subtract(highest, lowest).max())
 
 
 def decode_all(

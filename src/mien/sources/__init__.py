@@ -91,6 +91,9 @@ def _source(path: Path, found: Iterable[Entry | Ignored]) -> Source:
     private = any(entry.split == "privatetest" for entry in entries)
     meaning = {"publictest": "validation" if private else "test", "privatetest": "test"}
     return Source(
-        [replace(entry, split=meaning.get(entry.split or "", entry.split)) for entry in entries],
+        [
+            replace(entry, split=meaning[entry.split]) if entry.split in meaning else entry
+            for entry in entries
+        ],
         ignored,
     )

@@ -21,44 +21,48 @@ def entries(folder: Path, files: ExitStack) -> Iterator[Entry | Ignored]:
     Raises:
         SourceError: a file cannot be read, or links form a loop.
     """
-    for file in _files(folder, ()):
-        path = PurePosixPath(file.relative_to(folder).as_posix())
+    for inside, file in _files(folder, "", ()):
+        path = PurePosixPath(inside)
         if layout.is_hidden(path):
-            yield Ignored(str(path))
+            yield Ignored(inside)
         elif layout.is_image(path):
-            label, split = layout.place(path.parts[:-1], str(path))
-            yield Entry(str(path), label, split, partial(_read, file))
-        elif archive.is_archive(file):
-            yield from archive.entries(file, path, layout.around(path), files)
+            label, split = layout.place(path.parts[:-1], inside)
+            yield Entry(inside, label, split, partial(_read, file))
+        elif archive.is_archive(Path(file)):
+            yield from archive.entries(Path(file), path, layout.around(path), files)
         elif _is_table(file):
-            with file.open("rb") as stream:
+            with open(file, "rb") as stream:
                 yield from table.entries(stream, path, layout.around(path))
         else:
-            yield Ignored(str(path))
+            yield Ignored(inside)
 
 
-def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield the files below `folder`; `above` are the real folders on the way to it."""
+def _files(folder: Path, inside: str, above: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the files below `folder`, each as its path from the source and its own.
+
+    As text, for a set may have a million. `above` are the real folders on the way to `folder`,
+    which is `inside` the source.
+    """
     real = folder.resolve()
     if real in above:
         raise SourceError(f"{folder} leads back to {real}: remove the link")
     with os.scandir(folder) as children:
-        found = [(Path(child.path), child.is_dir(), child.is_file()) for child in children]
-    for path, is_folder, is_file in found:
+        found = [(child.name, child.path, child.is_dir(), child.is_file()) for child in children]
+    for name, path, is_folder, is_file in found:
         if is_folder:
-            yield from _files(path, (*above, real))
+            yield from _files(Path(path), f"{inside}{name}/", (*above, real))
         elif is_file:
-            yield path
+            yield inside + name, path
 
 
-def _is_table(file: Path) -> bool:
-    with file.open("rb") as stream:
+def _is_table(file: str) -> bool:
+    with open(file, "rb") as stream:
         return table.is_table(stream)
 
 
-def _read(file: Path) -> bytes:
+def _read(file: str) -> bytes:
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", buffering=0) as stream:
             data = stream.read(archive.MEMBER + 1)
     except OSError as error:
         raise SourceError(f"{file} cannot be read: {error.strerror}; mend or remove it") from error

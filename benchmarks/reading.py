@@ -1,0 +1,101 @@
+"""Times reading and auditing a set beside the loop people write; prints a line of JSON.
+
+    python benchmarks/reading.py [SOURCE]
+
+SOURCE is what data.source may be; without it 20,000 faces are made from the sample's. All are laid
+out as files in folders. The loop is Keras' `load_img` and `img_to_array` of each into one array.
+`read` is `ingest`, which lists the files and packs them, and the decoding of `prepare`, which gives
+the same array with sizes, colours and checksums. `prepare` is all of that stage: decoding, audit,
+near-duplicates, splits, charts and pictures. They take turns in this one process; imports are
+before the clock.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import numpy as np
+import pyarrow.parquet as pq
+from growth import ROOT, SIDE, lay_params, made
+from keras.utils import img_to_array, load_img
+
+sys.path.insert(0, str(ROOT / "stages"))
+import ingest
+import prepare
+from mien import params, sources
+from mien.decoding import decode_all
+
+COUNT, ROUNDS = 20_000, 3
+
+
+def lay(source: str | None, folder: Path) -> int:
+    """Write the pictures as files into `folder`; return how many."""
+    if source is None:
+        pictures = list(made(COUNT))
+    else:
+        with sources.opened(Path(source)) as found:
+            pictures = [
+                (f"{item.split or ''}/{item.label}/{row}{Path(item.name).suffix}", item.data)
+                for row, item in enumerate(found)
+            ]
+    for name, data in pictures:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return len(pictures)
+
+
+def loop() -> None:
+    """Read every file as tutorials do."""
+    paths = [path for path in sorted(Path("faces").rglob("*")) if path.is_file()]
+    size = (SIDE, SIDE)
+    np.array([img_to_array(load_img(p, color_mode="grayscale", target_size=size)) for p in paths])
+
+
+def read() -> None:
+    """Pack and decode every file."""
+    with redirect_stdout(None):
+        ingest.main(params.load())
+    labels = pq.read_table(prepare.RAW, columns=["label"])["label"].unique().to_pylist()
+    decode_all(prepare.files(labels), pq.read_metadata(prepare.RAW).num_rows, SIDE)
+
+
+def audit() -> None:
+    """Run `prepare` on what is packed."""
+    prepare.main(params.load())
+
+
+def taken(run: Callable[[], None]) -> tuple[float, float]:
+    """Return the seconds and the seconds of computing of a run."""
+    start, computed = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - start, time.process_time() - computed
+
+
+def main() -> None:
+    """Measure and print."""
+    source = str(Path(sys.argv[1]).resolve()) if len(sys.argv) > 1 else None
+    result: dict[str, object] = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
+    with tempfile.TemporaryDirectory() as name, chdir(name):
+        result["images"] = lay(source, Path("faces"))
+        lay_params(Path(name), "faces")
+        runs = [[taken(run) for run in (loop, read, audit)] for _ in range(ROUNDS)]
+    for place, clock in enumerate(("seconds", "cpu_seconds")):
+        own, ours, audited = np.median([[one[place] for one in run] for run in runs], axis=0)
+        result[clock] = {
+            "loop": round(own, 2),
+            "read": round(ours, 2),
+            "prepare": round(audited, 2),
+        }
+        result[f"times_faster_{clock}"] = round(own / ours, 1)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
