@@ -25,7 +25,7 @@ class Squares:
         """Begin with no image, in the folder for temporary files; all are `side` by `side`."""
         self._side, self._count = side, 0
         self._rows: np.ndarray | None = None
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -33,7 +33,8 @@ class Squares:
 
     def append(self, images: np.ndarray) -> None:
         """Add images at the end."""
-        np.ascontiguousarray(images).tofile(self._file)
+        self._file.write(np.ascontiguousarray(images).data)
+        self._file.flush()
         self._count += len(images)
 
     def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
@@ -116,7 +117,7 @@ def save(faces: Faces, folder: Path) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(faces), BLOCK):
-            np.ascontiguousarray(faces.images[start : start + BLOCK]).tofile(file)
+            file.write(np.ascontiguousarray(faces.images[start : start + BLOCK]).data)
     faces.index.to_parquet(folder / "index.parquet", index=False)
     if faces.targets is not None:
         np.save(folder / "targets.npy", faces.targets)

@@ -63,7 +63,8 @@ def _is_table(file: str) -> bool:
 def _read(file: str) -> bytes:
     try:
         with open(file, "rb", buffering=0) as stream:
-            data = stream.read(archive.MEMBER + 1)
+            # No larger a buffer than the file asks for: for a million files that is what costs.
+            data = stream.read(min(os.fstat(stream.fileno()).st_size, archive.MEMBER) + 1)
     except OSError as error:
         raise SourceError(f"{file} cannot be read: {error.strerror}; mend or remove it") from error
     if len(data) > archive.MEMBER:
