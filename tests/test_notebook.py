@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from test_pipeline import SMALL, dvc, git, small_zip
+from small_clone import SMALL, dvc, git, small_zip
 
 ROOT = Path(__file__).parents[1]
 COLAB = """

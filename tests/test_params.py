@@ -33,6 +33,14 @@ def test_project_params_are_valid():
     assert params.load(ROOT / "params.yaml").data.source == "data/sample"
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_searched_is_told_as_it_was_read():
+    searched = params.load(ROOT / "params.yaml").tune.search.model_dump(mode="json")
+    width = searched["model"]["width"]
+    assert (width["low"], width["high"]) == (0.5, 1.5)
+    assert searched["model"]["depth"] == {"choices": [1, 2]}
+
+
 def test_an_experiment_rewrites_only_what_it_sets(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_bytes((ROOT / "params.yaml").read_bytes())

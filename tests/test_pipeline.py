@@ -1,18 +1,14 @@
 """The whole pipeline through the real `dvc`, in clones of this tree with their own caches."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import small_clone
 from dvc.utils.serialize import load_yaml
-from small_clone import dvc, environment, git, run, runs
+from small_clone import dvc, git, run, runs
 
 
 @pytest.fixture(scope="session")
@@ -95,41 +91,6 @@ def test_a_second_repro_changes_nothing(project):
     assert "up to date" in dvc(project, "repro")
     assert (project / "dvc.lock").read_bytes() == before
     assert git(project, "status", "--porcelain") == ""
-
-
-def killed(folder: Path, moment: str) -> None:
-    """Run the pipeline and kill it with all its processes once a file `moment` is there."""
-    command = (sys.executable, "-m", "dvc", "repro")
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while not list(folder.glob(moment)):
-        assert process.poll() is None, "the pipeline ended before it could be killed"
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def test_a_clone_killed_in_training_and_tuning_ends_in_the_same_bytes(project, clone):
-    other = clone("other")
-    killed(other, ".mien/train/*/model/state.json")
-    assert not (other / "models/train/record.json").exists()
-    killed(other, ".mien/tune/*/journal.length")
-    printed = dvc(other, "repro")
-    # The student's alone, which no kill has reached.
-    assert printed.count("\nepoch 1/") == 1
-    assert "trial 1," not in printed
-    assert "trial 1/" not in printed
-    for stage in ("train", "tune@two_conv"):
-        assert [run.info.status for run in runs(other, stage)] == ["FINISHED"]
-    assert not list(other.glob(".mien/train/*"))
-    assert (other / "dvc.lock").read_bytes() == (project / "dvc.lock").read_bytes()
-    assert read(other, "metrics/evaluate.json") == read(project, "metrics/evaluate.json")
 
 
 def test_an_architecture_more_is_tuned_alone_and_one_less_leaves_nothing(project):

@@ -260,7 +260,9 @@ class Choices(Section):
 
 
 def _kind_of_search(values: object) -> str:
-    return "Choices" if isinstance(values, Mapping) and "choices" in values else "Range"
+    # A mapping when it is read, one of both kinds when it is dumped.
+    chosen = "choices" in values if isinstance(values, Mapping) else isinstance(values, Choices)
+    return "Choices" if chosen else "Range"
 
 
 # Told apart by a key, so that a fault is that of one kind.

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as db_utils
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.errors import TrackingError, masked
@@ -44,6 +45,8 @@ def connect(root: Path) -> Store:
     uri = address(root)
     if file := re.match(r"sqlite:///([^?]+)", uri):
         _create(Path(file[1]))
+    # A database that does not answer would hold a training up for 102 seconds, not 3.
+    db_utils.MAX_RETRY_COUNT = 5
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
