@@ -91,7 +91,7 @@ def about_pipeline(
             _interval(model.test, "macro_f1"),
             _interval(model.test, "accuracy"),
             _difference(paired) if paired else "",
-            f"{paired['mcnemar_p']:.2g}" if paired else "",
+            _chance(paired["mcnemar_p"]) if paired else "",
         ]
         rows.append("".join(f"| {cell} " if cell else "| " for cell in cells) + "|")
     return (
@@ -122,6 +122,10 @@ def _link(name: str, run: Run) -> str:
 
 def _interval(score: Mapping[str, Any], name: str) -> str:
     return f"{score[name]:.3f} ({score[f'{name}_low']:.3f} to {score[f'{name}_high']:.3f})"
+
+
+def _chance(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def _difference(paired: Mapping[str, Any]) -> str:
