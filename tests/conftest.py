@@ -1,8 +1,12 @@
 """Small made faces and encoders that several tests use."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 
 from mien.faces import Faces
 
+SRC = Path(__file__).parents[1] / "src"
 CLASSES = ("happy", "neutral", "sad", "surprise")
 
 
@@ -76,6 +81,19 @@ def walled(tmp_path, monkeypatch) -> Iterator[Path]:
     assert around == {"project", "home", "temporary", "secret"}
     assert (tmp_path / "secret").read_text() == "not for you"
     assert os.getcwd() == str(tmp_path / "project")
+
+
+def told_by_child(code: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """Return the JSON that Python code prints in a process of its own, and its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(SRC), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
 
 
 def is_one_line(error: BaseException) -> str:

@@ -2,21 +2,18 @@
 
 import gzip
 import io
-import json
 import lzma
 import os
 import random
 import stat
 import struct
-import subprocess
-import sys
 import tarfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import drawn_images, encoded, is_one_line
+from conftest import drawn_images, encoded, is_one_line, told_by_child
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +23,6 @@ from mien.sources import archive
 
 pytestmark = pytest.mark.usefixtures("walled")
 
-SRC = Path(__file__).parents[2] / "src"
 FACE = encoded(drawn_images(1)[0][0])
 GIGABYTE = 2**30
 
@@ -384,14 +380,7 @@ def test_bombs_are_refused_in_little_memory():
         file.truncate(10 * GIGABYTE)
     with Path("bombs/holes.png").open("wb") as file:
         file.truncate(10 * GIGABYTE)
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD],
-        env=os.environ | {"PYTHONPATH": str(SRC), "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told, _ = told_by_child(CHILD, Path.cwd())
     assert len(told) == len(list(Path("bombs").iterdir()))
     for name, (line, mebibytes) in told.items():
         assert line.startswith((f"bombs/{name}", name)), line

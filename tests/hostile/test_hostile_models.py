@@ -1,16 +1,13 @@
 """Model files made to do harm: refused in one line, no code of theirs runs, memory is bounded."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, is_one_line
+from conftest import CLASSES, is_one_line, told_by_child
 from drawn_photos import model
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +23,6 @@ numpy_helper = onnx.numpy_helper
 
 pytestmark = pytest.mark.usefixtures("walled")
 
-SRC = Path(__file__).parents[2] / "src"
 SIZE, FLAT = 48, 48 * 48
 CAST = helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT)
 FLATTEN = helper.make_node("Flatten", ["real"], ["flat"], axis=1)
@@ -183,16 +179,9 @@ def answers(tmp_path_factory) -> dict[str, tuple[str, float]]:
     (folder / "weights.bin").write_bytes(bytes(FLAT * 16))
     for number, data in enumerate([*FILES.values(), linear()]):
         (folder / f"models/{number:03}.onnx").write_bytes(data)
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(SRC), "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return dict(zip([*FILES, "sound"], json.loads(done.stdout).values(), strict=True))
+    told, stderr = told_by_child(CHILD, folder)
+    assert stderr == ""
+    return dict(zip([*FILES, "sound"], told.values(), strict=True))
 
 
 @pytest.mark.parametrize("kind", FILES)

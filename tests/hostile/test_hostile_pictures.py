@@ -1,18 +1,14 @@
 """Picture files of every kind and in every state: grey pixels, or a finding by name."""
 
 import io
-import json
-import os
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from conftest import drawn_images, encoded, is_one_line
+from conftest import drawn_images, encoded, is_one_line, told_by_child
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -24,7 +20,6 @@ from mien.inference import photos
 
 pytestmark = pytest.mark.usefixtures("walled")
 
-SRC = Path(__file__).parents[2] / "src"
 GREY = cv2.GaussianBlur(drawn_images(1)[0][0], (5, 5), 2)
 GREYS = Image.fromarray(GREY)
 RGB = Image.fromarray(np.dstack([GREY] * 3))
@@ -297,14 +292,7 @@ def test_pictures_that_unfold_to_gigabytes_are_refused_unseen():
         assert len(data) < 2_000_000
         Path("bombs", name).write_bytes(data)
     Path("face.png").write_bytes(encoded(GREY))
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD],
-        env=os.environ | {"PYTHONPATH": str(SRC), "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told, _ = told_by_child(CHILD, Path.cwd())
     assert sorted(told) == sorted(files)
     for name, (unreadable, line, mebibytes) in told.items():
         assert unreadable, name
