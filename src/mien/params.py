@@ -189,11 +189,13 @@ class Train(Section):
 
     epochs: int = Field(ge=1, description="times that every image is learnt from")
     batch_size: int = Field(ge=1, description="images in a step")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field(description="sgd: Nesterov momentum 0.9")
+    optimizer: Literal["adam", "adamw", "muon", "sgd"] = Field(
+        description="sgd: Nesterov momentum 0.9; muon: kernels' steps made orthogonal, AdamW else"
+    )
     learning_rate: Annotated[float, BeforeValidator(lambda rate: OWN if rate is None else rate)] = (
         Field(gt=0, allow_inf_nan=True, description="empty: the architecture's own")
     )
-    weight_decay: float = Field(ge=0, description="of adamw and sgd; adam ignores it")
+    weight_decay: float = Field(ge=0, description="of all but adam, which ignores it")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
         description="of the learning rate; plateau: halved whenever validation stalls"
     )

@@ -58,6 +58,7 @@ ARCHITECTURES = {
     "complex_cnn": Architecture("convolutional", "this project"),
     "vgg": Architecture("convolutional", "narrow, after Simonyan & Zisserman 2015"),
     "resnet": Architecture("residual", "narrow, after He et al. 2016"),
+    "se_resnet": Architecture("residual", "this project"),
     "mini_xception": Architecture("residual", "Arriaga et al. 2017, arXiv:1710.07557"),
     "vgg16": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556", 0.0001),
     "vgg19": Architecture("transfer", "Simonyan & Zisserman 2015, arXiv:1409.1556", 0.0001),

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from mien.models.attention import attend
-from mien.models.parts import channels, convolution, probabilities, scaled_input
+from mien.models.parts import channels, convolution, probabilities, standardised_input
 
 
 def compact(
@@ -20,9 +20,9 @@ def compact(
     """Return a residual net with squeeze-and-excitation, of 64 and 128 channels.
 
     He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Each image is brought to
-    mean 0 and variance 1, so that light and contrast cost no capacity, and the first
-    convolution halves it, so that none works at full resolution. Channels are powers of two
-    times `width`: processors compute on 16 or 32 at a time.
+    mean 0 and variance 1, and the first convolution halves it, so that none works at full
+    resolution. Channels are powers of two times `width`: processors compute on 16 or 32 at a
+    time.
 
     Args:
         size: side of the faces.
@@ -33,8 +33,7 @@ def compact(
         depth: residual convolutions in each of the two stages.
         kernel: side of the kernels.
     """
-    inputs, x = scaled_input(size)
-    x = layers.GroupNormalization(groups=1, center=False, scale=False, epsilon=1e-4)(x)
+    inputs, x = standardised_input(size)
     x = convolution(x, channels(16, width), kernel, strides=2)
     x = convolution(x, channels(32, width), kernel)
     for stage, count in enumerate((64, 128), start=1):

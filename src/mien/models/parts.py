@@ -21,6 +21,15 @@ def scaled_input(size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     return inputs, layers.Rescaling(1 / 127.5, offset=-1)(x)
 
 
+def standardised_input(size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input, (N, S, S), 0 to 255, and each image at mean 0 and variance 1, with axis C.
+
+    Light and contrast then cost no capacity.
+    """
+    inputs, x = scaled_input(size)
+    return inputs, layers.GroupNormalization(groups=1, center=False, scale=False, epsilon=1e-4)(x)
+
+
 def convolution(
     x: keras.KerasTensor, width: int, kernel: int = 3, strides: int = 1, activation: str = "relu"
 ) -> keras.KerasTensor:

@@ -26,6 +26,7 @@ from mien.training import checkpoint, schedule
 from mien.training.batches import Batches
 from mien.training.checkpoint import State
 from mien.training.freezing import FINE, freeze, head_epochs
+from mien.training.muon import Muon
 
 History = list[dict[str, float]]
 # Of the metrics, those that every epoch is measured by on validation.
@@ -145,14 +146,15 @@ def fit(
 
 def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
     """Give the model a new optimiser for what can learn in it now."""
+    rate, decay = train.learning_rate, train.weight_decay
     if train.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
+    elif train.optimizer == "muon":
+        optimizer = Muon(rate, weight_decay=decay, adam_weight_decay=decay)
     elif train.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            train.learning_rate, momentum=0.9, nesterov=True, weight_decay=train.weight_decay
-        )
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
     else:
-        optimizer = keras.optimizers.Adam(train.learning_rate)
+        optimizer = keras.optimizers.Adam(rate)
     if train.optimizer != "adam":
         optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
