@@ -14,7 +14,7 @@ import pandas as pd
 
 from entry import places, run, write_json
 from mien import corruptions, ensembles, faces, metrics, models, tta
-from mien.errors import MienError
+from mien.errors import MienError, ParamError
 from mien.params import Params
 from mien.plots import contact_sheet, evaluation, save
 from mien.plots.attention import attention_sheet
@@ -41,7 +41,7 @@ FIGURES = tuple(product(("accuracy", "macro_f1"), ("", "_low", "_high")))
 def main(params: Params) -> None:
     """Score the trained models and their ensemble; write what the stage's outs name."""
     test = faces.load(TEST)
-    probabilities, archs, titles, histories = {}, {}, {}, {}
+    probabilities, archs, titles, histories, costs = {}, {}, {}, {}, {}
     for name, place in places(params).items():
         folder = Path("models", place)
         record = _record(folder, test)
@@ -49,6 +49,7 @@ def main(params: Params) -> None:
         titles[name] = f"{name} ({archs[name]})"
         models.use_backend(record["params"]["train"]["backend"])
         model = models.load(folder)
+        costs[name] = models.cost(model)[1]
         probabilities[name] = tta.predict(model, test.images, params.evaluate.tta, name)
         _show_attention(name, titles[name], model, test, probabilities[name])
         histories[name] = pd.read_csv(Path("reports", place, "history.csv"))
@@ -56,6 +57,7 @@ def main(params: Params) -> None:
         save(curves, REPORTS / name / "learning_curves.png")
     combination = _record(ENSEMBLE, test)["combination"]
     archs["ensemble"], titles["ensemble"] = "ensemble", f"ensemble ({combination['method']})"
+    costs["ensemble"] = sum(costs[name] for name in combination["members"])
     probabilities["ensemble"] = ensembles.combine(combination, probabilities).astype(np.float32)
 
     PREDICTIONS.mkdir(parents=True, exist_ok=True)
@@ -70,7 +72,7 @@ def main(params: Params) -> None:
         # All models in one file: `plots` in dvc.yaml cannot name files by tune.archs.
         together = pd.concat(parts, names=["model"]).reset_index("model")
         together.round(6).to_csv(REPORTS / f"{table}.csv", index=False)
-    champion = _compare(scores, probabilities, test, params)
+    champion = _compare(scores, probabilities, _allowed(costs, params), test, params)
     members = combination["members"] if champion == "ensemble" else [champion]
     nets = {name: models.load(Path("models", places(params)[name])) for name in members}
 
@@ -120,17 +122,42 @@ def _in_turn(test: faces.Faces) -> np.ndarray:
     return np.lexsort((test.labels, turn))
 
 
+def _allowed(costs: dict[str, int], params: Params) -> list[str]:
+    """Return the models that may be champion, in their order.
+
+    Args:
+        costs: multiply-adds of each model for one face.
+        params: `evaluate.multiply_adds`, in millions, the limit.
+
+    Raises:
+        ParamError: no model keeps to it.
+    """
+    limit = params.evaluate.multiply_adds or np.inf
+    allowed = [name for name, cost in costs.items() if cost <= limit * 10**6]
+    if not allowed:
+        least = min(costs, key=lambda name: costs[name])
+        raise ParamError(
+            f"evaluate.multiply_adds: no model takes at most {limit:g} million; {least} takes "
+            f"{costs[least] / 10**6:.1f} million; raise it, or leave it empty"
+        )
+    return allowed
+
+
 def _compare(
-    scores: dict[str, Any], probabilities: dict[str, np.ndarray], test: faces.Faces, params: Params
+    scores: dict[str, Any],
+    probabilities: dict[str, np.ndarray],
+    allowed: list[str],
+    test: faces.Faces,
+    params: Params,
 ) -> str:
-    """Return the champion, chosen on validation; write the metrics and the leaderboard."""
+    """Return the champion, of those allowed the best on validation; write scores and charts."""
     together = json.loads(Path("metrics/ensemble.json").read_text())
     validation = together["member_scores"] | {"ensemble": together}
     for arch in params.distill.archs:
         scored = json.loads(Path("metrics/distill", f"{arch}.json").read_text())
         validation[f"distill_{arch}"] = scored
     # Of equals the first, so that an ensemble has to be better than its best member.
-    champion = max(scores, key=lambda name: validation[name]["macro_f1"])
+    champion = max(allowed, key=lambda name: validation[name]["macro_f1"])
     compared = {
         name: metrics.paired(test.labels, predicted, probabilities[champion], params.seed)
         for name, predicted in probabilities.items()

@@ -18,6 +18,7 @@ from dvc.utils.serialize import dump_yaml, load_yaml
 from sklearn.metrics import accuracy_score
 
 from mien import corruptions, faces, metrics, models, params
+from mien.errors import ParamError
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("train", "tune_simple_cnn", "tune_two_conv")
@@ -34,7 +35,7 @@ COMBINATION = {
 VALIDATION = {"train": 0.7, "tune_simple_cnn": 0.6, "tune_two_conv": 0.5, "ensemble": 0.7}
 
 
-def settings(**evaluate: str) -> params.Params:
+def settings(**evaluate: str | float) -> params.Params:
     """Return the project's params with two architectures tuned, and changes of `evaluate`."""
     given = params.load()
     tune = given.tune.model_copy(update={"archs": ("simple_cnn", "two_conv")})
@@ -292,6 +293,18 @@ def test_champion_is_the_best_on_validation_even_if_worst_on_test(stage):
         assert {key: summary[key] for key in few} == {key: tested[name][key] for key in few}
         assert summary["validation_macro_f1"] == (0.9 if name == worst else 0.8)
     assert read("metrics/summary.json")["champion"]["model"] == worst
+
+
+def test_champion_takes_no_more_multiply_adds_than_allowed(stage):
+    costs = {name: models.cost(models.load(folder))[1] for name, folder in FOLDERS.items()}
+    set_validation(**VALIDATION | {"ensemble": 0.9})
+    stage.main(settings(multiply_adds=1.5 * max(costs.values()) / 10**6))
+    assert read("metrics/evaluate.json")["champion"] == "train"
+    assert "ensemble" in read("metrics/evaluate.json")["models"]
+    with pytest.raises(
+        ParamError, match=r"multiply_adds: no model takes at most 0\.1 million; \w+"
+    ):
+        stage.main(settings(multiply_adds=0.1))
 
 
 def test_flips_are_averaged_on_the_test_split_alone(stage):

@@ -383,6 +383,9 @@ class Evaluate(Section):
     tta: Literal["none", "flip", "crop"] = Field(
         description="average over mirror images, or over these and five shifts"
     )
+    multiply_adds: float | None = Field(
+        gt=0, description="millions that the champion may take for a face; empty: any number"
+    )
 
 
 class Ci(Section):
