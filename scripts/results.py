@@ -63,7 +63,9 @@ def main() -> None:
         sys.exit(f"results: expected params in {settings}, such as `train.epochs: 30`; write it")
     if not given.source or not source.exists():
         sys.exit(f"results: SOURCE must be a file or folder of faces, got {given.source!r}")
-    if changed := git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}"):
+    # What this writes itself: `make release-models` runs it twice.
+    own = [f":!{path}" for path in (RESULTS, PRETRAINED)]
+    if changed := git("status", "--porcelain", "--untracked-files=no", "--", ".", *own):
         sys.exit(f"results: commit your changes first, as results name their commit:\n{changed}")
     experiment = f"results-{given.name}"
     Path(".mien").mkdir(exist_ok=True)

@@ -306,9 +306,14 @@ def test_a_failing_pipeline_writes_nothing_and_the_experiment_can_be_kept(projec
     (project / "reports/results/real/settings.yaml").write_text(before)
     results(project, "real", str(source), "--keep")
     assert "/results-real" in run(project, "git", "for-each-ref", "refs/exps")
+    shipped = project / "src/mien/pretrained"
+    shipped.mkdir(parents=True)
+    (shipped / "other.onnx").write_text("as committed")
+    run(project, "git", "add", "src")
+    run(project, "git", "commit", "-m", "ship another")
+    (shipped / "other.onnx").write_text("shipped a moment ago")
     # A second run takes its place, all of it from the cache.
     results(project, "real", str(source), "--ship")
-    shipped = project / "src/mien/pretrained"
     assert (shipped / "real.onnx").read_text() == "small"
     card = json.loads((shipped / "real.json").read_text())
     assert (card["arch"], card["version"]) == ("resnet", "model_float16")
