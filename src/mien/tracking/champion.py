@@ -26,7 +26,7 @@ REGISTERED = "mien"
 ALIAS = "champion"
 ABOUT = """Reads the expression on a face.
 
-The alias `champion` stands on the model with the best macro-F1 on validation. A version's
+The alias `champion` stands on the best model on validation that params.yaml allows. A version's
 description tells what it takes."""
 ONNX = """The champion {name} as ONNX; docs/serving.md tells how to serve it.
 
