@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 # An experiment in a temporary folder runs its own copy of the code, not the installed one.
@@ -52,7 +53,7 @@ def places(params: params.Params) -> dict[str, str]:
     return members(params) | students
 
 
-def inputs(name: str = STAGE) -> dict[str, object]:
+def inputs(name: str = STAGE) -> dict[str, Any]:
     """Return what DVC hashes for a stage: its command, path to md5, params file to its values.
 
     The command alone tells the stages of a matrix apart.

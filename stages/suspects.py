@@ -62,7 +62,16 @@ def main(params: Params) -> None:
 
 
 def judged(train: faces.Faces, params: Params) -> np.ndarray:
-    """Return what nets of the other folds say of each image: float32, shape (N, C)."""
+    """Return what nets of the other folds say of each image: float32, shape (N, C).
+
+    Kept under .mien: what is done about suspects can change without judging anew.
+    """
+    given = inputs()
+    del given["params.yaml"]["audit.labels"]["action"]
+    folder = SCRATCH / "suspects" / tracking.key(given)
+    kept = folder / "probabilities.npy"
+    if kept.exists():
+        return np.load(kept)
     recipe = Train.model_validate(
         RECIPE | {"epochs": params.audit.labels.epochs, "folds": params.audit.labels.folds}
     )
@@ -74,7 +83,6 @@ def judged(train: faces.Faces, params: Params) -> np.ndarray:
         "classes": list(train.classes),
         "image_size": train.images.shape[1],
     }
-    checkpoints = SCRATCH / "suspects" / tracking.key(inputs())
     probabilities = np.empty((len(train), len(train.classes)), np.float32)
     for rows, said in out_of_fold(
         spec,
@@ -82,10 +90,13 @@ def judged(train: faces.Faces, params: Params) -> np.ndarray:
         train=recipe.suited(spec),
         augment=params.augment,
         seed=params.seed,
-        checkpoints=checkpoints,
+        checkpoints=folder / "folds",
     ):
         probabilities[rows] = said
-    shutil.rmtree(checkpoints)
+    part = kept.with_suffix(".part.npy")
+    np.save(part, probabilities)
+    part.replace(kept)
+    shutil.rmtree(folder / "folds")
     return probabilities
 
 

@@ -1,9 +1,15 @@
 """A DVC project with this tree's code, and its stages as modules of this process."""
 
+import importlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from dvc.utils.serialize import dump_yaml, load_yaml
+
+from mien import params
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,3 +27,21 @@ def forget_stages() -> None:
     """Drop the stages' modules: `entry` knows whose stage it is from its import on."""
     for path in (ROOT / "stages").glob("*.py"):
         sys.modules.pop(path.stem, None)
+
+
+def run_stage(name: str, *arguments: str) -> None:
+    """Run the stage's main in this process, as DVC runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_STAGE", "@".join([name, *arguments]))
+        patch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        patch.syspath_prepend(ROOT / "stages")
+        forget_stages()
+        importlib.import_module(name).main(params.load())
+        forget_stages()
+
+
+def change(section: str, **values: object) -> None:
+    """Change params of a section of the project's params.yaml."""
+    content = load_yaml("params.yaml")
+    content[section] |= values
+    dump_yaml("params.yaml", content)

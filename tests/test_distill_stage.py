@@ -1,34 +1,14 @@
 """The stage distill on tiny faces: what its student aims at, and what is written."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import made_faces
-from dvc.utils.serialize import dump_yaml, load_yaml
-from stage_project import ROOT, forget_stages, lay_project
+from stage_project import change, lay_project, run_stage
 
-from mien import faces, params
-
-
-def run_stage(name: str, *arguments: str) -> None:
-    """Run the stage's main in this process, as DVC runs it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_STAGE", "@".join([name, *arguments]))
-        patch.setattr(sys, "argv", [f"{name}.py", *arguments])
-        patch.syspath_prepend(ROOT / "stages")
-        forget_stages()
-        importlib.import_module(name).main(params.load())
-        forget_stages()
-
-
-def change(section: str, **values: object) -> None:
-    content = load_yaml("params.yaml")
-    content[section] |= values
-    dump_yaml("params.yaml", content)
+from mien import faces
 
 
 @pytest.fixture(scope="module")
