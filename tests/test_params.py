@@ -123,5 +123,7 @@ def test_an_empty_learning_rate_is_the_architectures_own():
     own = train.suited({"arch": "vgg16", "weights": "none"}).learning_rate
     assert own == models.ARCHITECTURES["vgg16"].learning_rate < models.RATE
     assert train.suited({"arch": "vgg16", "weights": "imagenet"}).learning_rate == models.RATE
-    given = train.model_copy(update={"learning_rate": 0.01})
+    muon = train.model_copy(update={"optimizer": "muon"})
+    assert muon.suited({"arch": "compact"}).learning_rate == 5 * models.RATE
+    given = muon.model_copy(update={"learning_rate": 0.003})
     assert given.suited({"arch": "vgg16"}) == given
