@@ -136,15 +136,18 @@ def write(commit: str, folder: Path, source: Path) -> None:
     for name in ("audit", "ensemble", "robustness"):
         write_json(folder / f"{name}.json", metrics[f"metrics/{name}.json"])
     (folder / "model_card.md").write_bytes(shown(commit, Path("reports/model_card.md")))
-    write_json(folder / "provenance.json", provenance(commit, source))
+    told = provenance(commit, source)
+    write_json(folder / "provenance.json", told)
     names = [row["model"] for row in rows]
     np.savez_compressed(folder / "probabilities.npz", **probabilities(commit, names))
     for part in ("evaluate", "ensemble", "tune"):
         shutil.rmtree(folder / part, ignore_errors=True)
+    # A study of one trial has nothing to show.
+    parts = {"evaluate", "ensemble"} | ({"tune"} if told["params"]["tune"]["trials"] > 1 else set())
     for path in map(Path, git("ls-tree", "-r", "--name-only", commit, "reports").splitlines()):
         chart = path.relative_to("reports")
         # `match` looks at a path's end: the charts of other results match, too.
-        if chart.parts[0] != "results" and any(chart.match(pattern) for pattern in CHARTS):
+        if chart.parts[0] in parts and any(chart.match(pattern) for pattern in CHARTS):
             (folder / chart).parent.mkdir(parents=True, exist_ok=True)
             (folder / chart).write_bytes(shown(commit, path))
 

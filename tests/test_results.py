@@ -148,7 +148,7 @@ def made(tmp_path_factory) -> Path:
         "evaluate": {
             "cmd": "python evaluate.py",
             "deps": ["data/raw", "evaluate.py", "written.json"],
-            "params": ["train"],
+            "params": ["train", "tune"],
             "outs": ["data/faces", "data/predictions", "models"],
             "metrics": metrics["evaluate"] + [{name: {"cache": False}} for name in kept],
             "plots": [{"reports": {"cache": False}}],
@@ -160,7 +160,11 @@ def made(tmp_path_factory) -> Path:
     (folder / "sample").write_text("drawn")
     (folder / ".gitignore").write_text("/data\n/models\n/.mien\n")
     dump_yaml(folder / "dvc.yaml", {"stages": stages})
-    params = {"data": {"source": "sample", "classes": []}, "train": {"epochs": 1, "rate": 0.1}}
+    params = {
+        "data": {"source": "sample", "classes": []},
+        "train": {"epochs": 1, "rate": 0.1},
+        "tune": {"trials": 2},
+    }
     dump_yaml(folder / "params.yaml", params)
     (folder / ".mien").mkdir()
     run(folder, "git", "init", "-q", "-b", "main")
@@ -221,6 +225,14 @@ def test_a_killed_run_goes_on_and_leaves_only_its_results(project, source):
     assert all(line.startswith("?? reports/results/real/") for line in changed)
     assert load_yaml(project / "params.yaml")["data"]["source"] == "sample"
     _check_results(project, source)
+
+
+def test_a_study_of_one_trial_shows_no_charts(project, source):
+    settings = project / "reports/results/real/settings.yaml"
+    dump_yaml(settings, load_yaml(settings) | {"tune.trials": 1})
+    results(project, "real", str(source))
+    charts = {path.parts[-2] for path in settings.parent.rglob("*.png")}
+    assert charts == {"ensemble", "evaluate", "train"}
 
 
 def _check_results(project: Path, source: Path) -> None:
