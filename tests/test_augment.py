@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import drawn_images, made_faces
+from scipy.stats import norm
 
 from mien import params
 from mien.augment import training_set, vary
@@ -17,7 +18,7 @@ OFF = {
     "flip": {"probability": 0},
     **{
         name: {"probability": 0, "range": [0, 0]}
-        for name in ("brightness", "rotation", "shear", "shift", "zoom", "erase")
+        for name in ("brightness", "rotation", "shear", "shift", "zoom", "erase", "blur", "noise")
     },
 }
 PARAMS = params.load().augment
@@ -57,8 +58,10 @@ def test_shift_moves_right_and_down_by_the_fraction_of_the_side(images):
 @pytest.mark.parametrize(
     ("operation", "full", "half"),
     [
+        ("blur", 0.04, 0.02),
         ("brightness", 1.6, 1.3),
         ("erase", 0.4, 0.2),
+        ("noise", 30, 15),
         ("rotation", 20, 10),
         ("shear", 0.4, 0.2),
         ("shift", 0.25, 0.125),
@@ -132,6 +135,28 @@ def test_erase_of_the_whole_area_covers_every_pixel():
     assert np.count_nonzero(once(black, erase=[1, 1])) > 0.98 * black.size
 
 
+def test_blur_turns_an_edge_into_the_integral_of_a_gaussian():
+    edge = np.zeros((1, 50, 50), np.uint8)
+    edge[:, :, 25:] = 255
+    blurred = once(edge, blur=[0.04, 0.04])[0].astype(float)
+    expected = 255 * norm.cdf(np.arange(50) - 24.5, scale=0.04 * 50)
+    assert np.abs(blurred - expected).max() < 3
+
+
+def test_noise_has_the_drawn_deviation_and_no_trend():
+    grey = np.full((50, 48, 48), 128, np.uint8)
+    noise = once(grey, noise=[20, 20]).astype(float) - 128
+    assert noise.std() == pytest.approx(20, rel=0.01)
+    assert noise.mean() == pytest.approx(0, abs=0.2)
+
+
+def test_an_operation_that_is_off_leaves_the_others_as_they_were(images):
+    """Its range changes no draw, so that a new operation changes no older experiment."""
+    wide = {"probability": 0, "range": [1, 30]}
+    lit = once(images, brightness=[0.5, 1.5], erase=[0.1, 0.3])
+    assert np.array_equal(lit, once(images, brightness=[0.5, 1.5], erase=[0.1, 0.3], noise=wide))
+
+
 def test_probability_is_the_share_of_varied_images():
     images = drawn_images(2000, size=16)[0]
     augment = only(brightness={"probability": 0.3, "range": [1.2, 1.3]})
@@ -154,7 +179,9 @@ def test_equal_seeds_vary_alike_and_others_differ(images):
 def test_the_given_images_are_not_written_to(images):
     before = images.copy()
     images.flags.writeable = False
-    once(images, brightness=[2, 2], erase=[0.2, 0.3], rotation=[5, 5])
+    once(
+        images, brightness=[2, 2], erase=[0.2, 0.3], rotation=[5, 5], blur=[0.1, 0.1], noise=[9, 9]
+    )
     images.flags.writeable = True
     assert np.array_equal(images, before)
 

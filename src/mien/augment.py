@@ -1,4 +1,4 @@
-"""Variations of faces: light, pose and occlusion, drawn anew for each image."""
+"""Variations of faces: optics, light, pose and occlusion, drawn anew for each image."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 # A rectangle of random erasing is at most this much longer than wide, or wider than long.
 LONGEST = 1 / 0.3
 # What each operation's range is when nothing changes; `strength` scales the distance from it.
-NEUTRAL = {"brightness": 1, "zoom": 1, "rotation": 0, "shear": 0, "erase": 0}
+NEUTRAL = {"brightness": 1, "zoom": 1, "rotation": 0, "shear": 0, "erase": 0, "blur": 0, "noise": 0}
 LIMITS = {"brightness": (0.05, np.inf), "zoom": (0.1, np.inf), "erase": (0, 1)}
+LIMITS |= {"blur": (0, np.inf), "noise": (0, np.inf)}
 
 
 def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
-    """Return each image once flipped, turned, sheared, zoomed, shifted, lit and partly erased.
+    """Return each image once flipped, turned, sheared, zoomed, shifted, blurred, lit and so on.
 
-    The geometry is one affine map about the centre and one bilinear resampling, with the
-    border mirrored, so that no edge of the frame shows.
+    `params.Augment` names the operations; erasing and then noise come last. The geometry is one
+    affine map about the centre and one bilinear resampling, with the border mirrored, so that no
+    edge of the frame shows.
 
     Args:
         images: uint8, shape (N, S, S), 0 to 255; not written to.
@@ -47,25 +49,33 @@ class _Draws:
 
     maps: np.ndarray
     moved: np.ndarray
+    sigmas: np.ndarray
     factors: np.ndarray
     boxes: np.ndarray
+    noises: np.ndarray
 
     def applied(self, images: np.ndarray, rows: slice, rng: np.random.Generator) -> np.ndarray:
         """Return `images`, those at `rows` of all, varied; `rng` gives the noise, row by row."""
-        maps, factors = self.maps[rows], self.factors[rows]
+        maps, sigmas, factors = self.maps[rows], self.sigmas[rows], self.factors[rows]
+        boxes, noises = self.boxes[rows], self.noises[rows]
         varied = np.array(images)
         size = images.shape[1:]
         for row in np.flatnonzero(self.moved[rows]):
             cv2.warpAffine(
                 images[row], maps[row], size, varied[row], borderMode=cv2.BORDER_REFLECT_101
             )
+        for row in np.flatnonzero(sigmas):
+            cv2.GaussianBlur(varied[row], (0, 0), sigmas[row], varied[row])
         for row in np.flatnonzero(factors != 1):
             cv2.convertScaleAbs(varied[row], varied[row], alpha=factors[row])
-        for image, (top, left, high, wide) in zip(varied, self.boxes[rows], strict=True):
+        for image, (top, left, high, wide), sd in zip(varied, boxes, noises, strict=True):
             if high * wide:
                 image[top : top + high, left : left + wide] = rng.integers(
                     0, 256, (high, wide), dtype=np.uint8
                 )
+            if sd:
+                noisy = image + np.float32(sd) * rng.standard_normal(size, np.float32)
+                image[:] = np.clip(np.rint(noisy), 0, 255)
         return varied
 
 
@@ -73,12 +83,17 @@ def _draw(count: int, side: int, rng: np.random.Generator, augment: Augment) -> 
     """Draw what `count` images undergo."""
     maps, moved = _affine_maps(count, side, rng, augment)
     factors = _drawn("brightness", count, rng, augment)
-    return _Draws(maps, moved, factors, _boxes(count, side, rng, augment))
+    boxes = _boxes(count, side, rng, augment)
+    sigmas = side * _drawn("blur", count, rng, augment)
+    return _Draws(maps, moved, sigmas, factors, boxes, _drawn("noise", count, rng, augment))
 
 
 def _drawn(name: str, count: int, rng: np.random.Generator, augment: Augment) -> np.ndarray:
     """Return how far an operation goes for each image, its NEUTRAL where it is not applied."""
     operation, neutral = getattr(augment, name), NEUTRAL[name]
+    if not operation.probability:
+        # Draws nothing, so that the other operations vary images as if there were none such.
+        return np.full(count, float(neutral))
     applied = rng.random(count) < operation.probability
     low, high = operation.range
     distance = augment.strength * (rng.uniform(low, high, count) - neutral)

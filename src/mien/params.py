@@ -158,6 +158,8 @@ class Augment(Section):
     shift: Operation = Field(description="fraction of the side, drawn for x and y apart")
     zoom: Operation = Field(description="factor on the size")
     erase: Operation = Field(description="fraction of the area under a random rectangle")
+    blur: Operation = Field(description="sigma of a Gaussian, fraction of the side")
+    noise: Operation = Field(description="standard deviation of Gaussian noise, grey levels")
 
 
 class Model(Section):
