@@ -40,7 +40,7 @@ def members_chart(table: pd.DataFrame, ensemble: Mapping[str, Any]) -> Figure:
     changes.tick_params(axis="y", left=False)
     changes.use_sticky_edges = False
     changes.margins(x=0.1)
-    changes.locator_params(axis="x", nbins=5)
+    changes.locator_params(axis="x", nbins=3)
     for panel in (scores, changes):
         panel.grid(axis="x", color="0.92")
         panel.set_axisbelow(True)

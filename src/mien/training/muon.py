@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-# Below this many columns, as in a first convolution of grey images or a last layer, there is
+# With fewer inputs or outputs, as in a first convolution of grey images or a last layer, there is
 # little to make orthogonal.
 FEWEST = 16
 
