@@ -10,8 +10,6 @@ from mien.inference import models
 from mien.labels import canonical
 
 LARGEST = 8 * 10**6
-# Parameters and multiply-adds that a model may have.
-MOST = {"fer4": (2e6, 4e8), "fer7": (5e6, 1e8)}
 EXPRESSIONS = {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"}
 
 
@@ -44,7 +42,7 @@ def test_answers_are_probabilities_and_differ_from_face_to_face(name):
     assert said.std(axis=0).max() > 0.01
 
 
-def test_the_card_tells_scores_costs_and_origin(name, card):
+def test_the_card_tells_scores_costs_and_origin(card):
     for split in ("validation", "test"):
         measured = card["metrics"][split]
         for score in ("accuracy", "macro_f1", "roc_auc"):
@@ -52,7 +50,7 @@ def test_the_card_tells_scores_costs_and_origin(name, card):
         assert measured["n"] > 1000
     assert card["metrics"]["test"]["unseen"]["n"] < card["metrics"]["test"]["n"]
     assert card["metrics"]["validation"]["ece"] < 0.1
-    for cost, most in zip(("parameters", "multiply_adds"), MOST[name], strict=True):
-        assert 0 < card[cost] <= most
+    assert 0 < card["parameters"] <= 5e6
+    assert 0 < card["multiply_adds"] <= 1e8
     for digest in (card["params_sha256"], card["source"]["sha256"]):
         assert len(digest) == len(hashlib.sha256().hexdigest())
