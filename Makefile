@@ -25,7 +25,7 @@ all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the b
 	dvc repro
 
 test: $(INSTALLED)  ## Run the tests
-	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; a quarter of an hour)
 	MIEN_FAULTS=long pytest --capture=no tests/faults
