@@ -150,11 +150,23 @@ def test_noise_has_the_drawn_deviation_and_no_trend():
     assert noise.mean() == pytest.approx(0, abs=0.2)
 
 
-def test_an_operation_that_is_off_leaves_the_others_as_they_were(images):
-    """Its range changes no draw, so that a new operation changes no older experiment."""
-    wide = {"probability": 0, "range": [1, 30]}
-    lit = once(images, brightness=[0.5, 1.5], erase=[0.1, 0.3])
-    assert np.array_equal(lit, once(images, brightness=[0.5, 1.5], erase=[0.1, 0.3], noise=wide))
+class Counted(np.random.Generator):
+    """Counts how often numbers between 0 and 1 are drawn."""
+
+    drawn = 0
+
+    def random(self, *how, **more):
+        self.drawn += 1
+        return super().random(*how, **more)
+
+
+@pytest.mark.parametrize("operation", ["brightness", "rotation", "shear", "zoom", "blur", "noise"])
+def test_an_operation_that_is_off_draws_nothing(images, operation):
+    """So that one operation more changes no older experiment."""
+    off, on = (Counted(np.random.PCG64(0)) for _ in range(2))
+    vary(images, off, only())
+    vary(images, on, only(**{operation: [1, 1]}))
+    assert on.drawn == off.drawn + 1
 
 
 def test_probability_is_the_share_of_varied_images():

@@ -1,7 +1,6 @@
 """The stage ensemble on small made members in a folder of its own."""
 
 import hashlib
-import importlib
 import json
 import shutil
 import subprocess
@@ -14,11 +13,11 @@ import pytest
 from conftest import CLASSES, made_faces
 from dvc.repo import Repo
 from dvc.utils.serialize import dump_yaml, load_yaml
+from stage_project import ROOT, change, run_stage
 
 from mien import ensembles, faces, metrics, params
 from mien.errors import MienError
 
-ROOT = Path(__file__).resolve().parents[1]
 PLACES = {"train": "train", "tune_compact": "tune/compact", "tune_simple_cnn": "tune/simple_cnn"}
 SKILLS = {"train": 1.2, "tune_compact": 1.5, "tune_simple_cnn": 1.0}
 COUNT = 160
@@ -36,14 +35,14 @@ def made(tmp_path_factory):
         stage = load_yaml(ROOT / "dvc.yaml")["stages"]["ensemble"] | {"deps": list(DATA)}
         dump_yaml("dvc.yaml", {"stages": {"ensemble": stage}})
         shutil.copy(ROOT / "params.yaml", folder)
-        change(tune={"archs": ["compact", "simple_cnn"]})
+        change("tune", archs=["compact", "simple_cnn"])
         faces.save(made_faces(COUNT), Path("data/faces/validation"))
         for kind in ("models", "metrics", "reports"):
             Path(kind, "tune").mkdir(parents=True)
             Path(kind, "tune", ".gitkeep").touch()
         for seed, (name, place) in enumerate(PLACES.items()):
             save_member(place, made_probabilities(seed, SKILLS[name]))
-        run_stage(patch)
+        run_stage("ensemble")
     return folder
 
 
@@ -53,14 +52,6 @@ def room(made, tmp_path, monkeypatch):
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def change(**sections: dict) -> None:
-    """Change some of params.yaml."""
-    content = load_yaml("params.yaml")
-    for name, values in sections.items():
-        content[name] |= values
-    dump_yaml("params.yaml", content)
 
 
 def made_probabilities(seed: int, skill: float) -> np.ndarray:
@@ -81,16 +72,6 @@ def save_member(place: str, probabilities: np.ndarray, classes=CLASSES) -> None:
         "weights_sha256": hashlib.sha256(probabilities.tobytes()).hexdigest(),
     }
     (folder / "record.json").write_text(json.dumps(record))
-
-
-def run_stage(patch: pytest.MonkeyPatch) -> None:
-    """Run the stage in this process, as `dvc repro` would name it."""
-    patch.syspath_prepend(ROOT / "stages")
-    entry, stage = (importlib.import_module(name) for name in ("entry", "ensemble"))
-    patch.setattr(entry, "STAGE", "ensemble")
-    patch.setattr(stage, "STAGE", "ensemble")
-    patch.setattr(stage, "inputs", lambda: entry.inputs("ensemble"))
-    stage.main(params.load())
 
 
 def read(path: str) -> dict:
@@ -204,17 +185,17 @@ def test_tables_agree_with_the_metrics(room):
         assert best[column] == written[column]
 
 
-def test_two_runs_write_the_same_bytes(room, monkeypatch):
+def test_two_runs_write_the_same_bytes(room):
     first = outs()
     shutil.rmtree("models/ensemble")
     shutil.rmtree("reports/ensemble")
-    run_stage(monkeypatch)
+    run_stage("ensemble")
     assert outs() == first
 
 
-def test_method_asked_for_is_taken_and_weights_are_told(room, monkeypatch):
-    change(ensemble={"method": "weighted"})
-    run_stage(monkeypatch)
+def test_method_asked_for_is_taken_and_weights_are_told(room):
+    change("ensemble", method="weighted")
+    run_stage("ensemble")
     written, record = read("metrics/ensemble.json"), read("models/ensemble/record.json")
     assert written["method"] == record["combination"]["method"] == "weighted"
     assert written["macro_f1"] == written["candidates"]["weighted"]
@@ -222,14 +203,14 @@ def test_method_asked_for_is_taken_and_weights_are_told(room, monkeypatch):
     assert weights == record["combination"]["weights"]
 
 
-def test_what_left_the_list_is_removed_and_named(room, monkeypatch, capfd):
+def test_what_left_the_list_is_removed_and_named(room, capfd):
     for kind in ("models", "reports"):
         Path(kind, "tune/simple_cnn").mkdir(exist_ok=True)
         Path(kind, "tune/simple_cnn/left").touch()
     for arch in ("compact", "simple_cnn"):
         Path("metrics/tune", f"{arch}.json").touch()
-    change(tune={"archs": ["compact"]})
-    run_stage(monkeypatch)
+    change("tune", archs=["compact"])
+    run_stage("ensemble")
     assert capfd.readouterr().err.splitlines() == [
         "ensemble: removed metrics/tune/simple_cnn.json, models/tune/simple_cnn, "
         "reports/tune/simple_cnn: no longer in params.yaml's archs"
@@ -243,13 +224,13 @@ def test_what_left_the_list_is_removed_and_named(room, monkeypatch, capfd):
         "reports/tune/.gitkeep",
     }
     assert read("metrics/ensemble.json")["members"] == ["train", "tune_compact"]
-    run_stage(monkeypatch)
+    run_stage("ensemble")
     assert capfd.readouterr().err == ""
 
 
-def test_equal_nets_count_once(room, monkeypatch):
+def test_equal_nets_count_once(room):
     save_member("tune/compact", member("train"))
-    run_stage(monkeypatch)
+    run_stage("ensemble")
     written = read("metrics/ensemble.json")
     assert written["members"] == ["train", "tune_simple_cnn"]
     assert written["same_as"] == {"tune_compact": "train"}
@@ -257,9 +238,9 @@ def test_equal_nets_count_once(room, monkeypatch):
     assert set(read("models/ensemble/record.json")["members"]) == {"train", "tune_simple_cnn"}
 
 
-def test_members_asked_for_alone_are_combined_and_all_are_scored(room, monkeypatch):
-    change(ensemble={"members": ["tune_simple_cnn", "train"]})
-    run_stage(monkeypatch)
+def test_members_asked_for_alone_are_combined_and_all_are_scored(room):
+    change("ensemble", members=["tune_simple_cnn", "train"])
+    run_stage("ensemble")
     written = read("metrics/ensemble.json")
     assert written["members"] == ["train", "tune_simple_cnn"]
     assert set(written["leave_one_out"]) == set(written["disagreement"]) == set(written["members"])
@@ -267,10 +248,10 @@ def test_members_asked_for_alone_are_combined_and_all_are_scored(room, monkeypat
     assert written["best_member"] == "tune_compact"
 
 
-def test_one_member_is_an_ensemble_too(room, monkeypatch):
+def test_one_member_is_an_ensemble_too(room):
     shutil.rmtree("reports/ensemble")
-    change(ensemble={"members": ["tune_compact"], "method": "stacking"})
-    run_stage(monkeypatch)
+    change("ensemble", members=["tune_compact"], method="stacking")
+    run_stage("ensemble")
     written = read("metrics/ensemble.json")
     assert (written["method"], written["leave_one_out"]) == ("mean", {})
     assert written["macro_f1"] == written["member_scores"]["tune_compact"]["macro_f1"]
@@ -278,7 +259,7 @@ def test_one_member_is_an_ensemble_too(room, monkeypatch):
 
 
 def test_unknown_member_ends_in_one_line(room):
-    change(ensemble={"members": ["tune_vgg16"]})
+    change("ensemble", members=["tune_vgg16"])
     done = subprocess.run(
         [sys.executable, ROOT / "stages" / "ensemble.py"],
         capture_output=True,
@@ -299,12 +280,12 @@ def test_unknown_member_ends_in_one_line(room):
         (COUNT - 1, CLASSES, "159 images of happy, neutral, sad"),
     ],
 )
-def test_member_of_other_images_is_named(room, monkeypatch, count, classes, got):
+def test_member_of_other_images_is_named(room, count, classes, got):
     save_member("tune/compact", member("tune_compact")[:count], classes)
     with pytest.raises(
         MienError,
         match=r"models/tune/compact must be measured on the 160 images of data/faces/validation, "
         f"of happy, neutral, sad, surprise, got {got}, surprise; run `dvc repro`",
     ) as caught:
-        run_stage(monkeypatch)
+        run_stage("ensemble")
     assert "\n" not in str(caught.value)
