@@ -30,8 +30,9 @@ test: $(INSTALLED)  ## Run the tests
 faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; a quarter of an hour)
 	MIEN_FAULTS=long pytest --capture=no tests/faults
 
-lint: $(INSTALLED)  ## Check style and types
+lint: $(INSTALLED)  ## Check style, types and the imports between packages
 	ruff check
+	lint-imports
 	ruff format --check
 	mypy
 

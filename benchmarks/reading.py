@@ -29,7 +29,10 @@ sys.path.insert(0, str(ROOT / "stages"))
 import ingest
 import prepare
 from mien import params, sources
-from mien.decoding import decode_all
+from mien.preparation.decoding import decode_all
+from mien.preparation.prepare import chosen_files
+
+RAW = Path("data/raw.parquet")
 
 COUNT, ROUNDS = 20_000, 3
 
@@ -62,8 +65,8 @@ def read() -> None:
     """Pack and decode every file."""
     with redirect_stdout(None):
         ingest.main(params.load())
-    labels = pq.read_table(prepare.RAW, columns=["label"])["label"].unique().to_pylist()
-    decode_all(prepare.files(labels), pq.read_metadata(prepare.RAW).num_rows, SIDE)
+    labels = pq.read_table(RAW, columns=["label"])["label"].unique().to_pylist()
+    decode_all(chosen_files(RAW, labels), pq.read_metadata(RAW).num_rows, SIDE)
 
 
 def audit() -> None:

@@ -26,7 +26,7 @@ import pandas as pd
 from turns import Training
 
 from mien import faces, sources
-from mien.decoding import decode_all
+from mien.preparation.decoding import decode_all
 
 # What a user would set for a short run; params.yaml has the rest.
 COMPACT = {

@@ -47,10 +47,11 @@ def learn(changes: Mapping[str, Any], folder: Path, parent: Connection) -> None:
     """Train with `changes` on what lies in `folder`, an Epoch each time `parent` says go."""
     chosen = changed(changes)
     use_backend(chosen.train.backend)
-    from mien.training import described, fit
+    from mien.training.fitting import fit
+    from mien.training.recipe import model_spec
 
     training, validation = (faces.load(folder / name) for name in ("train", "validation"))
-    spec = described(chosen.model, training)
+    spec = model_spec(chosen.model, training)
     wall = cpu = 0.0
 
     def wait() -> None:

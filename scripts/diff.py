@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mien import params
 from mien.errors import MienError
-from mien.plots import save
+from mien.figures import save
 from mien.report import changes, staleness, states
 from mien.report.charts import both_sides
 from mien.report.markdown import markdown

@@ -1,23 +1,22 @@
 """card: what a reader has to know before using the champion, as reports/model_card.md."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from entry import run
-from mien.model_card import model_card
 from mien.params import Params
+from mien.project import read_json
+from mien.report.model_card import model_card
 
 
 def main(params: Params) -> None:
     """Write the model card from the pipeline's numbers."""
     text = model_card(
-        _read("models/export/card.json"),
-        audit=_read("metrics/audit.json"),
-        evaluation=_read("metrics/evaluate.json"),
-        robustness=_read("metrics/robustness.json"),
-        export=_read("metrics/export.json"),
-        suspects=_read("metrics/suspects.json"),
+        read_json(Path("models/export/card.json")),
+        audit=read_json(Path("metrics/audit.json")),
+        evaluation=read_json(Path("metrics/evaluate.json")),
+        robustness=read_json(Path("metrics/robustness.json")),
+        export=read_json(Path("metrics/export.json")),
+        suspects=read_json(Path("metrics/suspects.json")),
         policy=params.audit.policy,
         split=params.data.split,
         resplit=params.data.resplit,
@@ -25,11 +24,6 @@ def main(params: Params) -> None:
         seed=params.seed,
     )
     Path("reports/model_card.md").write_text(text, encoding="utf-8")
-
-
-def _read(path: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path(path).read_text())
-    return content
 
 
 if __name__ == "__main__":

@@ -1,49 +1,35 @@
-"""Distil: a net that learns from what the ensemble says, so that one small net knows as much.
+"""distill ARCH: a student, a net that learns from what the ensemble says of the training images."""
 
-Hinton et al. 2015, Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
-"""
-
-import argparse
-import json
-from dataclasses import replace
+import sys
 from pathlib import Path
 
-import numpy as np
-
-from entry import members, run
-from mien import ensembles, faces, models, tta
+from entry import run
+from mien import faces, models
 from mien.params import Params
-from trained import TRAINING, VALIDATION, train_model
-
-ENSEMBLE = Path("models/ensemble")
+from mien.project import ModelId, read_json
+from trained import train_model
+from written import TRAINING, VALIDATION
 
 
 def main(params: Params) -> None:
     """Train the student; write what `train` writes, under distill/ARCH."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("arch")
-    arch = parser.parse_args().arch
+    arch = sys.argv[1]
     models.use_backend(params.train.backend, params.train.devices)
-    training, validation = faces.load(TRAINING), faces.load(VALIDATION)
-    record = json.loads((ENSEMBLE / "record.json").read_text(encoding="utf-8"))
-    smoothing, share = params.train.label_smoothing, params.distill.share
-    labels = (1 - smoothing) * training.aims() + smoothing / len(training.classes)
-    targets = share * said(record["combination"], training, params) + (1 - share) * labels
-    training = replace(training, targets=targets.astype(np.float32))
-    teacher = {"teacher": {"members": record["members"], "share": share}}
-    train_model(f"distill/{arch}", params.student(arch), training, validation, teacher)
+    from mien.training import distillation, recipe
 
-
-def said(combination: dict, training: faces.Faces, params: Params) -> np.ndarray:
-    """Return the ensemble's calibrated probabilities, float64, shape (N, C).
-
-    Each member's are the mean over the image and its mirror image.
-    """
-    parts = {}
-    for name in combination["members"]:
-        member = models.load(Path("models", members(params)[name]))
-        parts[name] = tta.predict(member, training.images, "flip", name)
-    return ensembles.combine(combination, parts)
+    record = read_json(Path("models/ensemble/record.json"))
+    training = distillation.with_ensemble_targets(
+        faces.load(TRAINING),
+        record["combination"],
+        {name: ModelId.parse(name).model_folder for name in record["members"]},
+        params.distill.share,
+        params.train.label_smoothing,
+    )
+    teacher = {"members": record["members"], "share": params.distill.share}
+    student = recipe.student(params, arch)
+    train_model(
+        ModelId("distill", arch), student, training, faces.load(VALIDATION), teacher=teacher
+    )
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from conftest import drawn_images
 
-from mien import audit, audit_report
 from mien.errors import ParamError
 from mien.params import Audit, Labels, Policy
+from mien.preparation import audit
 
 KEEP = Policy(**dict.fromkeys(Policy.model_fields, "keep"))
 LABELS = Labels(action="none", arch="compact", folds=2, epochs=2)

@@ -6,9 +6,9 @@ from conftest import drawn_images, made_faces
 from scipy.stats import norm
 
 from mien import params
-from mien.augment import training_set, vary
 from mien.faces import Faces
 from mien.params import Augment
+from mien.training.augmentation import training_set, vary
 
 OFF = {
     "copies": 0,

@@ -6,8 +6,6 @@ from types import SimpleNamespace
 import pytest
 from tensorflow.python.summary.summary_iterator import summary_iterator
 
-from mien.training import board
-
 HISTORY = [{"epoch": epoch, "loss": 1 / epoch, "val_loss": epoch / 8} for epoch in (1, 2, 3, 4)]
 
 

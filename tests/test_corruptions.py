@@ -5,7 +5,7 @@ import pytest
 from conftest import drawn_images
 from scipy.ndimage import gaussian_filter
 
-from mien.corruptions import CORRUPTIONS, corrupt
+from mien.evaluation.corruptions import CORRUPTIONS, corrupt
 
 IMAGES, _ = drawn_images(40)
 IMAGES.setflags(write=False)

@@ -6,7 +6,7 @@ import pytest
 from conftest import drawn_images, encoded
 from PIL import Image
 
-from mien.decoding import decode, decode_all
+from mien.preparation.decoding import decode, decode_all
 
 GREY = drawn_images(1)[0][0]
 

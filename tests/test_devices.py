@@ -14,8 +14,8 @@ from conftest import CLASSES, made_faces
 
 from mien import models, params
 from mien.errors import ParamError
-from mien.training import fit
 from mien.training.batches import Batches
+from mien.training.fitting import fit
 
 HERE = Path(__file__).parent
 PARAMS = params.load(HERE.parent / "params.yaml")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from mien import duplicates
+from mien.preparation import duplicates
 
 DISTANCE = 12
 

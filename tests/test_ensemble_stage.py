@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import dump_yaml, load_yaml
 from stage_project import ROOT, change, run_stage
 
-from mien import ensembles, faces, metrics, params
+from mien import faces, metrics, params
 from mien.errors import MienError
 
 PLACES = {"train": "train", "tune_compact": "tune/compact", "tune_simple_cnn": "tune/simple_cnn"}

@@ -10,7 +10,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, log_loss
 
-from mien import ensembles
 from mien.errors import MienError
 
 METHODS = ensembles.METHODS

@@ -17,8 +17,9 @@ from dvc.repo import Repo
 from dvc.utils.serialize import dump_yaml, load_yaml
 from sklearn.metrics import accuracy_score
 
-from mien import corruptions, faces, metrics, models, params
+from mien import faces, metrics, models, params
 from mien.errors import ParamError
+from mien.evaluation import corruptions
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("train", "tune_simple_cnn", "tune_two_conv")

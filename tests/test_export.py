@@ -15,7 +15,7 @@ import pytest
 from conftest import CLASSES, drawn_images
 from onnx import helper, numpy_helper
 
-from mien import ensembles, export, metrics, models
+from mien import export, metrics, models
 from mien.errors import ExportError
 from mien.export.canonical import canonical
 

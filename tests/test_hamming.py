@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mien import hamming
+from mien.preparation import hamming
 
 
 def codes(count: int, seed: int) -> np.ndarray:

@@ -10,12 +10,13 @@ SCRIPT = f"""
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from mien import audit, duplicates, faces, params
-from mien.augment import training_set
+from mien.preparation import audit, duplicates
+from mien import faces, params
+from mien.training.augmentation import training_set
 
 count, folder = int(sys.argv[1]), Path(sys.argv[2])
 rng = np.random.default_rng(0)
-images = faces.Squares({SIDE})
+images = faces.SpooledImages({SIDE})
 for _ in range(count // 250):
     images.append(rng.integers(0, 256, (250, {SIDE}, {SIDE}), dtype=np.uint8))
 rows = pd.Series(range(count))

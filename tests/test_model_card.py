@@ -13,8 +13,9 @@ import pytest
 from conftest import CLASSES
 from sklearn.metrics import confusion_matrix
 
-from mien import metrics, model_card, params
-from mien.corruptions import CORRUPTIONS
+from mien import metrics, params
+from mien.evaluation.corruptions import CORRUPTIONS
+from mien.report import model_card
 
 ROOT = Path(__file__).resolve().parents[1]
 SEVEN = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

@@ -17,7 +17,7 @@ from dvc.utils.serialize import load_yaml, modify_yaml
 
 from mien import faces, params
 from mien.errors import MienError
-from mien.splits import SPLITS
+from mien.preparation.splits import SPLITS
 
 ROOT = Path(__file__).parents[1]
 STAGE = ROOT / "stages/prepare.py"

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien import splits
 from mien.errors import SourceError
+from mien.preparation import splits
 
 FRACTIONS = {"train": 0.7, "validation": 0.2, "test": 0.1}
 LABELS = pd.Series(["happy"] * 300 + ["sad"] * 100)

@@ -6,9 +6,9 @@ import pytest
 from conftest import CLASSES, made_faces
 
 from mien import faces as store
-from mien import suspects
-from mien.augment import training_set
 from mien.params import load
+from mien.preparation import suspects
+from mien.training.augmentation import training_set
 from mien.training.batches import Batches
 
 COUNT, WRONG = 200, np.arange(0, 200, 20)

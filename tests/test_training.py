@@ -16,12 +16,13 @@ from conftest import CLASSES, made_faces
 from sklearn.metrics import log_loss, roc_auc_score
 
 from mien import params
-from mien.augment import training_set
 from mien.errors import ParamError, TrainingError
 from mien.params import Train
-from mien.training import checkpoint, cross_validate, fit
+from mien.training import checkpoint
+from mien.training.augmentation import training_set
 from mien.training.batches import Batches, mix
-from mien.training.folds import splits
+from mien.training.fitting import fit
+from mien.training.folds import cross_validate, splits
 from mien.training.muon import Muon
 from mien.training.schedule import best_epoch, finished, learning_rate, plateaus
 

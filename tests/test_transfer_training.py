@@ -9,9 +9,8 @@ import pytest
 from conftest import CLASSES, made_faces
 
 from mien import models, params
-from mien.models import pretrained
-from mien.models.pretrained import Pretrained
-from mien.training import fit
+from mien.models.weights import Pretrained
+from mien.training.fitting import fit
 from mien.training.freezing import freeze, head_epochs
 
 PARAMS = params.load()

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from conftest import drawn_images
 
-from mien import models, tta
+from mien import models
+from mien.models import tta
 
 
 @pytest.fixture(scope="module")

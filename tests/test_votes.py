@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien import votes
 from mien.errors import ParamError
+from mien.preparation import votes
 
 CLASSES = ("happy", "neutral", "sad")
 # Ten votes on each of three rows, in the columns of the published file.

@@ -11,6 +11,7 @@ from typing import NoReturn
 from mien import models
 from mien.errors import MienError, TuningError
 from mien.inference import command as predict
+from mien.models import registry
 
 # The task in numbers: faces of the pipeline's size, the classes of FER2013.
 SIDE, CLASSES = 48, 7
@@ -59,10 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         "models",
         help="list the architectures",
         description=f"List the architectures: parameters, multiply-adds for one face of {SIDE} by "
-        f"{SIDE} pixels and {CLASSES} classes, and source. Each is built to be measured.",
+        f"{SIDE} pixels and {CLASSES} classes, and source.",
     )
     listing.add_argument("name", nargs="*", help="architecture; all of them if left out")
-    listing.set_defaults(run=lambda given: list_models(given.name or list(models.ARCHITECTURES)))
+    listing.set_defaults(run=lambda given: list_models(given.name or registry.names()))
     predict.add(commands)
     worker = commands.add_parser(
         "tune-worker",
@@ -93,28 +94,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def list_models(names: Sequence[str]) -> None:
-    """Print a row for each architecture as soon as it is measured.
+    """Print a row for each architecture; one that architectures/costs.csv lacks is built for it.
 
     Raises:
-        MienError: a name is not registered, or Keras is not installed.
+        MienError: there is no such architecture, or Keras is needed and not installed.
     """
     try:
-        names = [models.known(name) for name in names]
+        names = [registry.known(name) for name in names]
     except ValueError as error:
         raise MienError(str(error)) from error
+    costs = registry.measured_costs()
+    print(ROW.format("name", "parameters", "multiply-adds", "source"), flush=True)
+    for name in names:
+        parameters, multiply_adds = costs.get(name) or _measured(name)
+        million = f"{multiply_adds / 1e6:,.1f} M"
+        print(ROW.format(name, f"{parameters:,}", million, registry.source(name)), flush=True)
+
+
+def _measured(name: str) -> tuple[int, int]:
+    """Return parameters and multiply-adds of an architecture, built to be measured."""
     backend = next(
         (name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)), None
     )
     if backend is None or importlib.util.find_spec("keras") is None:
         raise MienError("Keras is not installed; run `pip install 'mien[pipeline]'`")
     models.use_backend(backend)
-    print(ROW.format("name", "parameters", "multiply-adds", "source"), flush=True)
-    for name in names:
-        spec = {"arch": name, "classes": [""] * CLASSES, "image_size": SIDE}
-        parameters, multiply_adds = models.cost(models.build(spec))
-        million = f"{multiply_adds / 1e6:,.1f} M"
-        source = models.ARCHITECTURES[name].source
-        print(ROW.format(name, f"{parameters:,}", million, source), flush=True)
+    spec = {"arch": name, "classes": [""] * CLASSES, "image_size": SIDE}
+    return models.cost(models.build(spec))
 
 
 def tune_worker(arch: str) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 BLOCK = 256
 
 
-class Squares:
+class SpooledImages:
     """Grey images in a nameless temporary file: memory holds only those that are asked for.
 
     Indexed as an array, uint8, shape (N, S, S), is: by a row, a slice, rows or a mask. Unlike with
@@ -47,7 +47,7 @@ class Squares:
                 raise IndexError(f"no image {place}; there are {self._count}")
         return images
 
-    def at(self, rows: np.ndarray) -> "Squares":
+    def at(self, rows: np.ndarray) -> "SpooledImages":
         """Return those at `rows`, in the same file."""
         chosen = copy.copy(self)
         chosen._rows = self._places(rows)
@@ -67,7 +67,7 @@ class Faces:
 
     Attributes:
         images: uint8, shape (N, S, S), 0 to 255, never written to: an array, as `load` gives it
-            memory-mapped, or Squares.
+            memory-mapped, or SpooledImages.
         index: one row per image: `name` (unique), `label` (categorical over the classes, in
             their order), `group` (int; equal for duplicates of one another), `seen` (bool: a
             duplicate of it is in train or, for test, in validation) and `copy` (int; 0 for an
@@ -99,7 +99,7 @@ class Faces:
         targets = None if self.targets is None else self.targets[rows]
         return Faces(self.images[rows], self.index.iloc[rows].reset_index(drop=True), targets)
 
-    def aims(self) -> np.ndarray:
+    def soft_targets(self) -> np.ndarray:
         """Return the targets or, where there are none, the labels one-hot: float32, (N, C)."""
         if self.targets is not None:
             return self.targets

@@ -18,15 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from mien import models
 from mien.errors import MienError, ParamError, masked
+from mien.models.registry import known
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Action = Literal["keep", "drop"]
 # Stands for an empty learning rate: one that was never replaced ends the training at once.
-OWN = math.inf
-# Muon's steps are scaled to the size of AdamW's, but learn faster when larger: docs/results.md.
-MUON = 5
+DEFAULT_RATE = math.inf
 
 
 def ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -110,10 +108,10 @@ class Policy(Section):
 class Labels(Section):
     """The search for wrong labels in the train split, by cross-validation."""
 
-    action: Literal["none", "list", "drop", "soften"] = Field(
-        description="of suspects; soften: train on the mean of the label and what the nets say"
+    action: Literal["none", "list"] = Field(
+        description="list: train nets that judge the labels, and list the suspects"
     )
-    arch: Annotated[str, AfterValidator(models.known)] = Field(description="of the nets that judge")
+    arch: Annotated[str, AfterValidator(known)] = Field(description="of the nets that judge")
     folds: int = Field(ge=2, le=20, description="each image is judged by a net of the others")
     epochs: int = Field(ge=2, description="of each fold's training")
 
@@ -146,8 +144,8 @@ class Augment(Section):
     """Variations of the training images, drawn once per copy and anew in every epoch."""
 
     copies: int = Field(ge=0, le=20, description="varied copies written for each training image")
-    balance: Literal["none", "mirror", "oversample"] = Field(
-        description="fill the smaller classes with mirrored or with varied images"
+    balance: Literal["none", "mirror"] = Field(
+        description="fill the smaller classes with mirrored images"
     )
     each_epoch: bool = Field(description="vary the images anew in every epoch of training")
     strength: float = Field(ge=0, le=3, description="factor on how far the operations go")
@@ -165,7 +163,7 @@ class Augment(Section):
 class Model(Section):
     """The network."""
 
-    arch: Annotated[str, AfterValidator(models.known)] = Field(description="name in the registry")
+    arch: Annotated[str, AfterValidator(known)] = Field(description="name in the registry")
     width: float = Field(gt=0, le=8, description="factor on channels and dense units")
     # null: the architecture's own.
     dropout: float | None = Field(ge=0, lt=1, description="before the last layer; often elsewhere")
@@ -196,12 +194,12 @@ class Train(Section):
     optimizer: Literal["adam", "adamw", "muon", "sgd"] = Field(
         description="sgd: Nesterov momentum 0.9; muon: kernels' steps made orthogonal, AdamW else"
     )
-    learning_rate: Annotated[float, BeforeValidator(lambda rate: OWN if rate is None else rate)] = (
-        Field(
-            gt=0,
-            allow_inf_nan=True,
-            description="empty: the architecture's own, for muon five times that",
-        )
+    learning_rate: Annotated[
+        float, BeforeValidator(lambda rate: DEFAULT_RATE if rate is None else rate)
+    ] = Field(
+        gt=0,
+        allow_inf_nan=True,
+        description="empty: the architecture's own, for muon five times that",
     )
     weight_decay: float = Field(ge=0, description="of all but adam, which ignores it")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
@@ -218,22 +216,6 @@ class Train(Section):
     backend: Literal["tensorflow", "jax", "torch"] = Field(description="of Keras")
     devices: int = Field(ge=1, description="of the machine, that share each batch evenly")
     folds: int = Field(ge=0, le=20, description="cross-validation folds; 0: none")
-
-    def suited(self, model: Mapping[str, Any]) -> "Train":
-        """Return these for a net, with its own learning rate unless one is given.
-
-        Muon's is five times as high as that of the others.
-
-        Args:
-            model: its `arch` and `weights`. A net that starts from trained weights takes the rate
-                of most: what learns first is its head alone.
-        """
-        if self.learning_rate != OWN:
-            return self
-        scratch = model.get("weights", "none") == "none"
-        rate = models.ARCHITECTURES[model["arch"]].learning_rate if scratch else models.RATE
-        rate *= MUON if self.optimizer == "muon" else 1
-        return self.model_copy(update={"learning_rate": rate})
 
     @model_validator(mode="after")
     def _consistent(self) -> "Train":
@@ -343,7 +325,7 @@ def different(section: "Tune | Distill") -> Any:
 class Tune(Section):
     """A study for each architecture: short trainings, then the best at full length."""
 
-    archs: tuple[Annotated[str, AfterValidator(models.known)], ...] = Field(
+    archs: tuple[Annotated[str, AfterValidator(known)], ...] = Field(
         description="architectures with a study; may be empty"
     )
     trials: int = Field(ge=1, description="trials of a study, the first with this file's values")
@@ -379,7 +361,7 @@ class Ensemble(Section):
 class Distill(Section):
     """Students: nets trained as in `train` on what the ensemble says of the training images."""
 
-    archs: tuple[Annotated[str, AfterValidator(models.known)], ...] = Field(
+    archs: tuple[Annotated[str, AfterValidator(known)], ...] = Field(
         description="architectures of the students; may be empty"
     )
     width: float = Field(gt=0, le=8, description="the students' `model.width`")
@@ -422,12 +404,6 @@ class Params(Section):
     evaluate: Evaluate
     ci: Ci
     tensorboard: bool = Field(description="write the epochs to .mien/tensorboard too")
-
-    def student(self, arch: str) -> "Params":
-        """Return these for a student: its net, and labels that its targets smooth already."""
-        model = self.model.model_copy(update={"arch": arch, "width": self.distill.width})
-        train = self.train.model_copy(update={"label_smoothing": 0.0, "folds": 0})
-        return self.model_copy(update={"model": model, "train": train})
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

@@ -15,7 +15,8 @@ import pytest
 from conftest import listening
 from drawn_photos import photo, write
 
-from mien.inference import detection, models
+from mien.crops import detection
+from mien.inference import models
 from mien.inference.reader import Reader
 
 pytest.importorskip("streamlit", reason="Streamlit is not installed")

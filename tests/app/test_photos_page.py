@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from mien import cli
 from mien.app import photos_page, sheets
-from mien.inference import detection, models
+from mien.crops import detection
+from mien.inference import models
 from mien.inference.reader import Face, Reader
 
 MAIN = Path(sheets.__file__).with_name("main.py")

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from mien import faces
 from mien.errors import ModelError, ParamError
 from mien.inference import models
-from mien.models import pretrained
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 TensorProto, helper = onnx.TensorProto, onnx.helper

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien import sources
-from mien.decoding import decode, decode_all
 from mien.errors import PhotoError
 from mien.inference import photos
+from mien.preparation.decoding import decode, decode_all
 
 pytestmark = pytest.mark.usefixtures("walled")
 
@@ -264,7 +264,7 @@ CHILD = """
 import json, resource, sys
 from pathlib import Path
 import mien
-from mien.decoding import decode
+from mien.preparation.decoding import decode
 from mien.errors import PhotoError
 from mien.inference import photos
 

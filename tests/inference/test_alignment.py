@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from drawn_photos import face
 
-from mien.inference import alignment
-from mien.inference.detection import Detection
+from mien.crops import alignment
+from mien.crops.detection import Detection
 
 # A photo of 400 by 400 pixels with a drawn face of 200, and where a detector would see it.
 PHOTO = cv2.copyMakeBorder(face(200), 100, 100, 100, 100, cv2.BORDER_REPLICATE)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from drawn_photos import photo
 
+from mien.crops import detection, download
 from mien.errors import ModelError
-from mien.inference import detection, download
 
 YUNET = os.environ.get("MIEN_YUNET")
 needs_yunet = pytest.mark.skipif(not YUNET, reason="MIEN_YUNET does not name YuNet's file")

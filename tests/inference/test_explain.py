@@ -13,8 +13,9 @@ from onnx import numpy_helper
 from PIL import Image
 
 from mien import cli
+from mien.crops import detection
 from mien.errors import MienError
-from mien.inference import detection, explain
+from mien.inference import explain
 from mien.inference.classify import Classifier
 from mien.inference.reader import Reader
 

@@ -13,11 +13,11 @@ from dvc.utils.serialize import modify_yaml
 from test_prepare import hashed, lay, prepare
 
 from mien import faces
+from mien.crops import detection
 from mien.errors import MienError
-from mien.inference import detection
 from mien.inference.classify import Classifier
 from mien.inference.reader import Reader
-from mien.splits import SPLITS
+from mien.preparation.splits import SPLITS
 
 # The planted photos, and how many others every class has in every split, with one face each.
 TWO, NOBODY, BROKEN, EACH = "planted/two.jpg", "planted/nobody.png", "planted/broken.jpg", 2

@@ -15,7 +15,7 @@ from conftest import CLASSES, drawn_images
 from drawn_photos import model, photo, write
 
 from mien import cli
-from mien.inference import detection
+from mien.crops import detection
 from mien.inference.reader import Reader
 
 

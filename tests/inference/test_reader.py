@@ -6,8 +6,8 @@ import pytest
 from conftest import CLASSES, drawn_images
 from drawn_photos import SIZE, model, photo, write
 
+from mien.crops.detection import Cascade, Detection
 from mien.inference.classify import BATCH, Classifier
-from mien.inference.detection import Cascade, Detection
 from mien.inference.reader import Reader
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mien import plots
 from mien.inference import chart
 
 CLASSES = ("happy", "sad")

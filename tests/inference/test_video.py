@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from drawn_photos import model
 
+from mien.crops.detection import Detection
 from mien.inference import video
 from mien.inference.classify import Classifier
-from mien.inference.detection import Detection
 from mien.inference.reader import Reader
 
 

@@ -21,7 +21,7 @@ SPEC = spec("compact", width=0.25)
 
 def train(folder: Path) -> None:
     """Train for two epochs; write the model as a stage does, and its predictions."""
-    from mien.training import fit
+    from mien.training.fitting import fit
 
     settings = params.load()
     short = {"epochs": 2, "batch_size": 16, "warmup_epochs": 1}

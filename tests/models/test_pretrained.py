@@ -14,7 +14,6 @@ from nets import built, spec
 
 from mien import models
 from mien.errors import ParamError
-from mien.models import pretrained
 from mien.models.transfer import DEVIATION, MEAN, NETWORKS
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import made_faces
 
-from mien.plots.attention import attention_sheet
+from mien.evaluation.attention import attention_sheet
 
 PROBABILITIES = np.tile([0.1, 0.7, 0.1, 0.1], (12, 1))
 

@@ -7,7 +7,7 @@ from conftest import made_faces
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
 
 from mien import metrics
-from mien.plots import evaluation, save
+from mien.figures import evaluation, save
 
 CLASSES = ("happy", "neutral", "sad", "surprise")
 

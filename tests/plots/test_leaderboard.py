@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from mien.plots import save
-from mien.plots.leaderboard import leaderboard, leaderboard_chart
+from mien.evaluation.leaderboard import leaderboard, leaderboard_chart
+from mien.figures import save
 
 
 def figures(value: float) -> dict[str, float]:

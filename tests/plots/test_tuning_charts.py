@@ -6,7 +6,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from mien.plots import save, tuning
+from mien.figures import save, tuning
 
 
 def made_trials(count: int, metric: str = "macro_f1", seed: int = 0) -> pd.DataFrame:

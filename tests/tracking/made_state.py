@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from mien.tracking import Trained, key
+from mien.tracking import TrackedModel, key
 
 PARAMS: dict[str, Any] = {
     "seed": 17,
@@ -57,7 +57,7 @@ def score(macro_f1: float) -> dict[str, Any]:
     return {"n": 8, "macro_f1": macro_f1, "per_class": per_class, **accuracy, **intervals}
 
 
-def made(name: str = "train", weights: bytes = b"one") -> Trained:
+def made(name: str = "train", weights: bytes = b"one") -> TrackedModel:
     """Write a model of made weights into the working folder; return all that its run shows."""
     folder, reports = Path("models", name), Path("reports", name)
     for path in (folder, reports):
@@ -73,7 +73,7 @@ def made(name: str = "train", weights: bytes = b"one") -> Trained:
     (folder / "model.weights.h5").write_bytes(weights)
     (folder / "record.json").write_text(json.dumps(record))
     (reports / "learning_curves.png").write_bytes(b"a chart")
-    return Trained(
+    return TrackedModel(
         stage="train",
         inputs=key(["the inputs of", weights.hex()]),
         folder=folder,
@@ -105,7 +105,7 @@ def paired(macro_f1: float) -> dict[str, float]:
     return {"macro_f1_difference": macro_f1, **ends, "mcnemar_p": 0.015625}
 
 
-def tuned(trials: Sequence[Mapping[str, str]] = TRIALS) -> Trained:
+def tuned(trials: Sequence[Mapping[str, str]] = TRIALS) -> TrackedModel:
     """Write a tuned model into the working folder; return all that its run shows."""
     model = made("tune_simple_cnn", b"tuned")
     counts = {
@@ -118,7 +118,7 @@ def tuned(trials: Sequence[Mapping[str, str]] = TRIALS) -> Trained:
     return replace(model, stage="tune@simple_cnn", validation=validation, trials=trials)
 
 
-def ensemble(*members: Trained, idle: Sequence[Trained] = ()) -> Trained:
+def ensemble(*members: TrackedModel, idle: Sequence[TrackedModel] = ()) -> TrackedModel:
     """Write a weighted mean of members into the working folder; return all that its run shows."""
     weights = [1.0, 3.0, 2.0][: len(members)]
     combination = {
@@ -138,7 +138,7 @@ def ensemble(*members: Trained, idle: Sequence[Trained] = ()) -> Trained:
     folder = Path("models/ensemble")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").write_text(json.dumps(record))
-    return Trained(
+    return TrackedModel(
         stage="ensemble",
         inputs=key(["the inputs of", record["members"]]),
         folder=folder,
@@ -156,7 +156,7 @@ def ensemble(*members: Trained, idle: Sequence[Trained] = ()) -> Trained:
     )
 
 
-def evaluation(*models: Trained, champion: str = "train") -> dict[str, Any]:
+def evaluation(*models: TrackedModel, champion: str = "train") -> dict[str, Any]:
     """Return what metrics/evaluate.json holds for these models."""
     names = [model.record["name"] for model in models]
     return {
@@ -166,7 +166,7 @@ def evaluation(*models: Trained, champion: str = "train") -> dict[str, Any]:
     }
 
 
-def with_test(model: Trained, macro_f1: float) -> Trained:
+def with_test(model: TrackedModel, macro_f1: float) -> TrackedModel:
     """Return the same model with another score on test."""
     return replace(model, test=score(macro_f1))
 

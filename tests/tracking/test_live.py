@@ -28,7 +28,6 @@ from made_state import (
 
 from mien import tracking
 from mien.errors import TrackingError
-from mien.tracking import watched
 from mien.tracking.store import connect
 
 # Nothing listens on the discard port.
@@ -40,12 +39,14 @@ def root(tmp_path, monkeypatch) -> Path:
     return project(tmp_path, monkeypatch)
 
 
-def live(model: tracking.Trained, root: Path):
+def live(model: tracking.TrackedModel, root: Path):
     return tracking.live("train", "train", model.inputs, PARAMS, root)
 
 
 @contextmanager
-def another_process(root: Path, model: tracking.Trained, epochs: int) -> Iterator[subprocess.Popen]:
+def another_process(
+    root: Path, model: tracking.TrackedModel, epochs: int
+) -> Iterator[subprocess.Popen]:
     """Run a training that logs its first epochs, waits for a line, then ends; or kill it."""
     code = f"""
 import sys; from pathlib import Path

@@ -18,7 +18,7 @@ def root(tmp_path, monkeypatch) -> Path:
     return project(tmp_path, monkeypatch)
 
 
-def trained() -> tracking.Trained:
+def trained() -> tracking.TrackedModel:
     """Return a made state whose weights are a real model's."""
     model = made()
     net = models.build(model.record["spec"], seed=3)

@@ -17,7 +17,8 @@ from made_state import client, evaluation, made, project, runs
 from mlflow import MlflowClient
 
 from mien import cli, tracking
-from mien.inference import classify, detection
+from mien.crops import detection
+from mien.inference import classify
 from mien.tracking import champion as champion_module
 
 MODEL = "models:/mien@champion"
@@ -35,7 +36,7 @@ def root(tmp_path, monkeypatch) -> Path:
     return root
 
 
-def track(root: Path, *models: tracking.Trained, **options) -> None:
+def track(root: Path, *models: tracking.TrackedModel, **options) -> None:
     """Track a state whose champion, the first model, is exported unless told otherwise."""
     folder = options.pop("folder", Path("models/export"))
     champion = models[0].record["name"]

@@ -15,7 +15,7 @@ def root(tmp_path, monkeypatch) -> Path:
     return project(tmp_path, monkeypatch)
 
 
-def track(model: tracking.Trained, root: Path) -> None:
+def track(model: tracking.TrackedModel, root: Path) -> None:
     tracking.track([model], evaluation(model, champion="tune_simple_cnn"), root)
 
 

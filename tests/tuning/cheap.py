@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from mien import params
 from mien.params import Tune
-from mien.tuning import report, search
+from mien.tuning import search
 from mien.tuning.space import Recipe, Space
 from mien.tuning.study import opened
 

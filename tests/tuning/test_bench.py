@@ -9,10 +9,10 @@ import pytest
 from conftest import made_faces
 
 from mien import params
-from mien.augment import training_set
 from mien.errors import TrainingError
-from mien.tuning import finals, space
-from mien.tuning.bench import Bench, share, short
+from mien.training.augmentation import training_set
+from mien.tuning import space
+from mien.tuning.trainer import Trainer, share, short
 
 PARAMS = params.load(Path(__file__).parents[2] / "params.yaml")
 TRAINING = training_set(made_faces(80), PARAMS.augment, seed=0)
@@ -46,8 +46,8 @@ def test_the_warm_up_of_a_trial_keeps_its_part_of_the_epochs(epochs):
     assert shortened.warmup_epochs < epochs
 
 
-class Nets(Bench):
-    """A bench whose nets are all alike but for how sure and how right they are."""
+class Nets(Trainer):
+    """A trainer whose nets are all alike but for how sure and how right they are."""
 
     def train(self, recipe, images, checkpoints, title, watch=None):
         if recipe.train.learning_rate > 0.5:

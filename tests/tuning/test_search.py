@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from mien.errors import TrainingError, TuningError
-from mien.tuning import report, search
+from mien.tuning import search
 from mien.tuning.study import opened
 
 HERE = Path(__file__).parent

@@ -17,7 +17,8 @@ from dvc.utils.serialize import dump_yaml, load_yaml
 
 from mien import metrics, models, params
 from mien.errors import ParamError
-from mien.training import described, fit
+from mien.training.fitting import fit
+from mien.training.recipe import model_spec
 
 HERE = Path(__file__).parent
 ARCH = made_stage.ARCH
@@ -133,7 +134,7 @@ def test_where_the_start_is_best_the_model_is_that_of_train(tmp_path, monkeypatc
     made_stage.run()
     settings, training = params.load(), made_faces(64)
     trained = fit(
-        described(settings.model, training),
+        model_spec(settings.model, training),
         training,
         made_faces(24, seed=9),
         train=settings.train,

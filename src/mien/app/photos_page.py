@@ -10,8 +10,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from mien import LARGEST
 from mien.app import markup, sheets
 from mien.app.sheets import Sheet
+from mien.crops import detection
 from mien.errors import MienError, ModelError
-from mien.inference import detection, models
+from mien.inference import models
 from mien.inference.classify import Classifier
 from mien.inference.reader import Reader, Reading
 

@@ -22,7 +22,7 @@ def card(
     Args:
         records: the `record.json` of each member, by its name.
         costs: parameters and multiply-adds of each.
-        combination: see `mien.ensembles`; it names the members that count.
+        combination: see `mien.ensembling.combination`; it names the members that count.
         validation: of `mien.metrics.score`, of calibrated probabilities.
         test: the same of the test split, where the probabilities may be those before calibration:
             only what barely depends on it is taken. `unseen` scores go with both.

@@ -1,4 +1,4 @@
-"""The members' graphs as one: what `mien.ensembles.combine` says, in ONNX."""
+"""The members' graphs as one: what `mien.ensembling.combination.combine` says, in ONNX."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
-from mien.ensembles import LEAST
+from mien.ensembling.combination import EPSILON
 from mien.export.canonical import canonical
 
 
@@ -15,7 +15,8 @@ def combined(combination: Mapping[str, Any], members: Mapping[str, ModelProto]) 
     """Return one graph that holds the members and combines and calibrates what they say.
 
     Args:
-        combination: see `mien.ensembles`; of a single model, its `mean` and a temperature.
+        combination: see `mien.ensembling.combination`; of a single model, its `mean` and a
+            temperature.
         members: graphs of `mien.export.converted`, by the members' names.
 
     Returns:
@@ -58,7 +59,7 @@ def _combining(
         nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 
-    parts = [node("Max", member, constant(LEAST)) for member in members]
+    parts = [node("Max", member, constant(EPSILON)) for member in members]
     together = node("Concat", *parts, axis=1)
     if combination["method"] == "stacking":
         coefficients = constant(combination["coefficients"])

@@ -87,11 +87,11 @@ def run(given: argparse.Namespace) -> None:
         # As bytes: UTF-8, whatever the terminal's encoding.
         sys.stdout.buffer.write(data)
     if given.chart and (frames := [one for one in records if "time" in one]):
-        from mien import plots
+        from mien import figures
         from mien.inference import chart
 
         with output.writing(given.chart):
-            plots.save(chart.timeline(frames, reader.classes, given.every), given.chart)
+            figures.save(chart.timeline(frames, reader.classes, given.every), given.chart)
     if any("error" in one for one in records):
         sys.exit(2)
 
@@ -113,7 +113,8 @@ def _checked(given: argparse.Namespace) -> str:
 
 
 def _reader(given: argparse.Namespace) -> Reader:
-    from mien.inference import detection, models
+    from mien.crops import detection
+    from mien.inference import models
     from mien.inference.reader import Reader
 
     # The model first: a wrong name should not wait for a download.

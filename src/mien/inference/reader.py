@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mien.crops.alignment import crop
+from mien.crops.detection import Detector
+from mien.crops.square import square
 from mien.errors import PhotoError
 from mien.inference import photos
-from mien.inference.alignment import crop
 from mien.inference.classify import BATCH, Classifier
-from mien.inference.detection import Detector
-from mien.square import square
 
 UNSURE = "unsure"
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ import pandas as pd
 from dvc.utils.serialize import parse_yaml
 
 from mien.errors import RevisionError
+from mien.project import ModelId
 
 PARTS = ("dvc.lock", "metrics", "params.yaml", "reports")
 # Of other runs, on real data: not the state of the pipeline.
@@ -50,7 +50,7 @@ class State:
         """Each model's scores on test, with `validation`, those on validation."""
         tested = self.json("metrics/evaluate.json").get("models", {})
         return {
-            name: score | {"validation": self.json(f"metrics/{_place(name)}.json")}
+            name: score | {"validation": self.json(ModelId.parse(name).metrics_file.as_posix())}
             for name, score in tested.items()
         }
 
@@ -100,11 +100,6 @@ def revision(name: str) -> State:
 
 def _own(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {path: files[path] for path in sorted(files) if not path.startswith(RESULTS)}
-
-
-def _place(model: str) -> str:
-    """Return where a model's scores on validation lie: those of `tune_vgg` in tune/vgg."""
-    return re.sub("^(tune|distill)_", r"\1/", model)
 
 
 def _missing(name: str) -> str:

@@ -13,6 +13,7 @@ Nothing here imports MLflow before it is used; with `MIEN_TRACKING=off` nothing 
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mien.errors import TrackingError
+from mien.project import ModelId
 
 # MLflow reads some of these when it is imported, so they stand here. A user's settings win.
 DEFAULTS = {
@@ -43,13 +45,12 @@ History = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrackedModel:
     """A trained model, or an ensemble of some, and all that its run shows.
 
     Attributes:
-        stage: DVC stage that made it, such as `train`, `tune@compact` or `ensemble`.
+        id: its identity.
         inputs: key of that stage's inputs, as given to `live`.
-        folder: holds `record.json` and, but for an ensemble, `model.weights.h5`.
         record: content of `record.json`.
         validation: content of the stage's file in metrics/: scores on validation; of a net also
             `parameters`, `multiply_adds` and `epochs`, of a tuned one `tuning`.
@@ -60,16 +61,20 @@ class Trained:
         members: models that an ensemble's combination uses, in its order.
     """
 
-    stage: str
+    id: ModelId
     inputs: str
-    folder: Path
     record: Mapping[str, Any]
     validation: Mapping[str, Any]
     test: Mapping[str, Any]
     history: History
     reports: Sequence[Path]
     trials: Sequence[Mapping[str, str]] = ()
-    members: Sequence[Trained] = ()
+    members: Sequence[TrackedModel] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Holds `record.json` and, but for an ensemble, `model.weights.h5`."""
+        return self.id.model_folder
 
 
 class Run(Protocol):
@@ -90,21 +95,27 @@ class _Silent:
         pass
 
 
+def rows(table: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file; none if there is no such file."""
+    if not table.is_file():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def key(content: Any) -> str:
     """Return the sha256 of `content` as canonical JSON, 64 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def pipeline_key(models: Sequence[Trained], evaluation: Mapping[str, Any]) -> str:
+def pipeline_key(models: Sequence[TrackedModel], evaluation: Mapping[str, Any]) -> str:
     """Return the key of a pipeline's state: its models and their scores on test."""
     return key([sorted(key(model.record) for model in models), evaluation])
 
 
 @contextmanager
-def live(
-    stage: str, name: str, inputs_key: str, params: Mapping[str, Any], root: Path
-) -> Iterator[Run]:
+def live(model: ModelId, inputs_key: str, params: Mapping[str, Any], root: Path) -> Iterator[Run]:
     """Show a training in MLflow while it runs, as a new run or the one that was interrupted.
 
     If a finished run has these inputs already, nothing is logged. An exception in the block
@@ -112,8 +123,7 @@ def live(
     answer costs one line on stderr, never the training; `track` logs what is missing then.
 
     Args:
-        stage: DVC stage that trains, such as `train` or `tune@compact`.
-        name: name of the model, as in its record.
+        model: that is trained.
         inputs_key: key of all that the training depends on.
         params: sections of params.yaml, with `model.arch`.
         root: folder of the project, where the default store lies.
@@ -124,9 +134,9 @@ def live(
     if not _enabled():
         yield _Silent()
         return
-    from mien.tracking.watched import WatchedRun
+    from mien.tracking.live_run import LiveRun
 
-    run = WatchedRun(stage, name, inputs_key, params, root)
+    run = LiveRun(model, inputs_key, params, root)
     run.log([])
     try:
         yield run
@@ -136,7 +146,7 @@ def live(
 
 
 def track(
-    models: Sequence[Trained],
+    models: Sequence[TrackedModel],
     evaluation: Mapping[str, Any],
     root: Path,
     exported: Path | None = None,

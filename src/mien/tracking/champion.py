@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
-from mien import errors, inference, square, tracking
+from mien import tracking
 from mien.tracking.notes import about_version
 from mien.tracking.store import Store
 
@@ -35,11 +34,14 @@ each image a box, `emotion`, `confidence` and a column of probabilities per clas
 KERAS = """The champion {name} as Keras, for ONNX cannot hold it (metrics/export.json tells why).
 
 Input: faces, uint8, shape (N, S, S), grey 0 to 255. Output: a column of probabilities per class."""
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent
+# It belongs to prediction, and imports nothing of the pipeline.
+SERVED_ONNX = PACKAGE / "inference" / "served_onnx.py"
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow")
 
 
-def log_model(store: Store, run: Run, trained: tracking.Trained) -> str:
+def log_model(store: Store, run: Run, trained: tracking.TrackedModel) -> str:
     """Log the model as an output of its run; return its id. TensorFlow is not imported."""
     spec = trained.record["spec"]
     side = spec["image_size"]
@@ -119,7 +121,7 @@ def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
         run,
         f"{run.data.tags['mien.name']}_onnx",
         served,
-        code=HERE / "served_onnx.py",
+        code=SERVED_ONNX,
         artifacts={"model": exported / "model.onnx", "card": exported / "card.json"},
         packages=SERVED_WITH,
         signature=ModelSignature(
@@ -132,8 +134,7 @@ def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
 
 def _digest(exported: Path) -> str:
     """Return a hash of all that decides what a version answers: its files and what reads images."""
-    code = [HERE / "served_onnx.py", Path(inspect.getfile(errors)), Path(inspect.getfile(square))]
-    code += Path(inspect.getfile(inference)).parent.glob("*.py")
+    code = [PACKAGE / "errors.py", *PACKAGE.glob("crops/*.py"), *PACKAGE.glob("inference/*.py")]
     files = [exported / "model.onnx", exported / "card.json", *sorted(code)]
     return tracking.key([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
 
@@ -193,5 +194,4 @@ def _logged(
 def _package(folder: Path) -> str:
     """Copy this package into `folder` without the nets that come with it; return where it is."""
     without = shutil.ignore_patterns("__pycache__", "pretrained")
-    source = HERE.parent
-    return str(shutil.copytree(source, folder / "mien", ignore=without))
+    return str(shutil.copytree(PACKAGE, folder / "mien", ignore=without))

@@ -14,7 +14,7 @@ LONGEST = 5000
 CUT = "The whole card is `model_card.md` among the artefacts of the pipeline's run."
 
 
-def about_model(model: tracking.Trained, model_id: str, members: Mapping[str, Run]) -> str:
+def about_model(model: tracking.TrackedModel, model_id: str, members: Mapping[str, Run]) -> str:
     """Return the description of a model's run.
 
     Args:
@@ -33,7 +33,7 @@ def about_model(model: tracking.Trained, model_id: str, members: Mapping[str, Ru
     return "\n\n".join(parts)
 
 
-def _net(model: tracking.Trained) -> str:
+def _net(model: tracking.TrackedModel) -> str:
     spec = model.record["spec"]
     return (
         f"**{spec['arch']}**, {model.validation['parameters']:,} parameters, "
@@ -56,7 +56,7 @@ def _tuned(tuning: Mapping[str, Any]) -> str:
     return text
 
 
-def _combined(model: tracking.Trained, members: Mapping[str, Run]) -> str:
+def _combined(model: tracking.TrackedModel, members: Mapping[str, Run]) -> str:
     links = ", ".join(_link(name, run) for name, run in members.items())
     return (
         f"**{model.record['combination']['method']}** of {links}; reads "
@@ -67,7 +67,9 @@ def _combined(model: tracking.Trained, members: Mapping[str, Run]) -> str:
 
 
 def about_pipeline(
-    models: Sequence[tracking.Trained], members: Mapping[str, Run], evaluation: Mapping[str, Any]
+    models: Sequence[tracking.TrackedModel],
+    members: Mapping[str, Run],
+    evaluation: Mapping[str, Any],
 ) -> str:
     """Return the description of a pipeline's run: a row for each model.
 

@@ -28,16 +28,6 @@ def find(store: Store, tag: str, value: str, *statuses: str) -> Run | None:
     return next((run for run in found if run.info.status in statuses), None)
 
 
-def title(stage: str, kind: str) -> str:
-    """Return the name of a run in the list of runs, such as `tune: compact`.
-
-    Args:
-        stage: DVC stage, such as `tune@compact`, or `pipeline`.
-        kind: architecture, or an ensemble's method.
-    """
-    return f"{stage.partition('@')[0]}: {kind}"
-
-
 def close_dead(store: Store) -> int:
     """End as killed what is still running on this host by its status, but has no process.
 

@@ -13,7 +13,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from mien.ensembles import combine
+from mien.ensembling.combination import combine
 
 
 class ServedModel(PythonModel):

@@ -25,7 +25,7 @@ COMBINATION = ("method", "members", "temperature", "weights")
 
 def log_state(
     store: Store,
-    models: Sequence[tracking.Trained],
+    models: Sequence[tracking.TrackedModel],
     evaluation: Mapping[str, Any],
     exported: Path | None,
     pages: Mapping[str, str],
@@ -43,7 +43,7 @@ def log_state(
     return f"{state}; the champion, {name}is version {number} of the model mien"
 
 
-def _model_run(store: Store, model: tracking.Trained, logged: Mapping[str, Run]) -> Run:
+def _model_run(store: Store, model: tracking.TrackedModel, logged: Mapping[str, Run]) -> Run:
     """Return the model's one finished run, with everything that people look for in it.
 
     Args:
@@ -55,15 +55,19 @@ def _model_run(store: Store, model: tracking.Trained, logged: Mapping[str, Run])
     run = runs.find(store, "mien.key", key, "FINISHED")
     if run is None:
         name, arch = model.record["name"], model.record["spec"]["arch"]
-        title = runs.title(model.stage, _combination(model).get("method", arch))
-        run = runs.begin(store, title, stage=model.stage, arch=arch, name=name, inputs=model.inputs)
+        title = model.id.run_name(_combination(model).get("method", arch))
+        run = runs.begin(
+            store, title, stage=model.id.dvc_stage, arch=arch, name=name, inputs=model.inputs
+        )
         run = runs.finish(store, run, key)
     names = [member.record["name"] for member in model.members]
     _complete(store, run, model, {name: logged[name] for name in names})
     return store.client.get_run(run.info.run_id)
 
 
-def _complete(store: Store, run: Run, model: tracking.Trained, members: Mapping[str, Run]) -> None:
+def _complete(
+    store: Store, run: Run, model: tracking.TrackedModel, members: Mapping[str, Run]
+) -> None:
     identifier, record = run.info.run_id, model.record
     linked = {f"mien.member.{name}": member.info.run_id for name, member in members.items()}
     content = tracking.key(
@@ -91,7 +95,7 @@ def _complete(store: Store, run: Run, model: tracking.Trained, members: Mapping[
 
 def _pipeline_run(
     store: Store,
-    models: Sequence[tracking.Trained],
+    models: Sequence[tracking.TrackedModel],
     members: Mapping[str, Run],
     evaluation: Mapping[str, Any],
     pages: Mapping[str, str],
@@ -110,7 +114,7 @@ def _pipeline_run(
         return False
     champion = next(model for model in models if model.record["name"] == evaluation["champion"])
     arch = champion.record["spec"]["arch"]
-    title = runs.title("pipeline", arch)
+    title = f"pipeline: {arch}"
     run = runs.begin(store, title, stage="pipeline", arch=arch, name="pipeline", inputs=key)
     runs.log_scores(store, run, _scores(champion))
     named = {
@@ -129,12 +133,12 @@ def _pipeline_run(
     return True
 
 
-def _combination(model: tracking.Trained) -> Mapping[str, Any]:
+def _combination(model: tracking.TrackedModel) -> Mapping[str, Any]:
     """Return how an ensemble combines its members; nothing of a single net."""
     return model.record.get("combination", {})
 
 
-def _facts(model: tracking.Trained) -> dict[str, Any]:
+def _facts(model: tracking.TrackedModel) -> dict[str, Any]:
     """Return what a run shows as params beside those of params.yaml."""
     spec, combination = model.record["spec"], _combination(model)
     facts = {name: model.validation[name] for name in FACTS if name in model.validation}
@@ -147,7 +151,7 @@ def _facts(model: tracking.Trained) -> dict[str, Any]:
     return {**facts, "arch": spec["arch"], "classes": spec["classes"]}
 
 
-def _scores(model: tracking.Trained) -> dict[str, float]:
+def _scores(model: tracking.TrackedModel) -> dict[str, float]:
     # What they tell of the tuning or of the members is in the description and the artefacts.
     shown = (*model.test, "folds")
     validation = {name: part for name, part in model.validation.items() if name in shown}
@@ -166,6 +170,6 @@ def _data(digests: Mapping[str, str]) -> list[DatasetInput]:
     return sets
 
 
-def _digests(model: tracking.Trained) -> dict[str, str]:
+def _digests(model: tracking.TrackedModel) -> dict[str, str]:
     files = sorted(file for folder in model.reports for file in folder.rglob("*") if file.is_file())
     return {file.as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

@@ -15,7 +15,7 @@ FACTS = ("trial", "state", "value", "epochs", "reason")
 MOST = 50_000
 
 
-def log_trials(store: Store, parent: Run, model: tracking.Trained) -> None:
+def log_trials(store: Store, parent: Run, model: tracking.TrackedModel) -> None:
     """Log the trials that the parent's run lacks, and what an interruption left out of one.
 
     A trial is known by its whole row. It costs three requests, as MLflow takes the metrics and
@@ -45,7 +45,7 @@ def log_trials(store: Store, parent: Run, model: tracking.Trained) -> None:
 
 
 def _create(
-    store: Store, parent: Run, model: tracking.Trained, row: Mapping[str, str], time: int
+    store: Store, parent: Run, model: tracking.TrackedModel, row: Mapping[str, str], time: int
 ) -> Run:
     tags = {
         "mlflow.parentRunId": parent.info.run_id,
@@ -60,7 +60,7 @@ def _create(
     return store.client.create_run(store.experiment, time, tags, f"trial {row['trial']}")
 
 
-def _complete(store: Store, run: Run, model: tracking.Trained, row: Mapping[str, str]) -> None:
+def _complete(store: Store, run: Run, model: tracking.TrackedModel, row: Mapping[str, str]) -> None:
     """Log and end the trial; to do so again, after an interruption, adds nothing twice."""
     identifier, time = run.info.run_id, run.info.start_time
     name = f"validation_{model.validation['tuning']['metric']}"

@@ -1,7 +1,4 @@
-"""Training of one model and its cross-validation, resumable to the byte."""
+"""Training of one model and its cross-validation, resumable to the byte.
 
-from mien.training.board import board
-from mien.training.fitting import Trained, described, fit
-from mien.training.folds import cross_validate, out_of_fold
-
-__all__ = ["Trained", "board", "cross_validate", "described", "fit", "out_of_fold"]
+`augmentation` varies faces and `tensorboard` writes logs; the other modules import Keras.
+"""

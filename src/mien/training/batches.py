@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from mien.augment import vary
 from mien.faces import Faces
 from mien.params import Augment
+from mien.training.augmentation import vary
 
 
 class Batches(keras.utils.PyDataset):
@@ -35,7 +35,7 @@ class Batches(keras.utils.PyDataset):
                 them at most; images that this takes come twice, others in each epoch.
         """
         super().__init__()
-        self._faces, self._targets = faces, faces.aims()
+        self._faces, self._targets = faces, faces.soft_targets()
         self._mixup, self._augment = mixup, augment
         self._seed, self._epoch = seed, epoch
         # 0 is the order, 1 and up are the batches.

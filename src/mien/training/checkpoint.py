@@ -12,7 +12,7 @@ STATE = "state.json"
 
 
 @dataclass
-class State:
+class TrainingState:
     """What training carries from epoch to epoch, beside the model and its optimiser.
 
     Attributes:
@@ -33,7 +33,7 @@ class State:
         return [row["val_loss"] for row in self.history]
 
 
-def save(folder: Path, model: keras.Model, state: State) -> None:
+def save(folder: Path, model: keras.Model, state: TrainingState) -> None:
     """Write the model, its optimiser and `state` into `folder`, then drop the epoch before.
 
     Only the renaming of the state file makes the new files the checkpoint.
@@ -58,7 +58,7 @@ def finished(folder: Path) -> int:
     return len(json.loads(path.read_text())["history"]) if path.exists() else 0
 
 
-def load(folder: Path, model: keras.Model) -> State:
+def load(folder: Path, model: keras.Model) -> TrainingState:
     """Return the state last saved in `folder`, its weights now in `model`; else a new state.
 
     Args:
@@ -66,11 +66,11 @@ def load(folder: Path, model: keras.Model) -> State:
         model: compiled, its optimiser built.
     """
     if not (folder / STATE).exists():
-        return State(average=model.get_weights())
+        return TrainingState(average=model.get_weights())
     saved = json.loads((folder / STATE).read_text())
     model.load_weights(folder / f"{saved['epoch']}.weights.h5")
     with np.load(folder / f"{saved['epoch']}.npz") as arrays:
         names = sorted(arrays.files)
         average = [arrays[name] for name in names if name.startswith("average")]
         best = [arrays[name] for name in names if name.startswith("best")]
-    return State(saved["history"], average, best, saved["seconds"])
+    return TrainingState(saved["history"], average, best, saved["seconds"])

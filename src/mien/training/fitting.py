@@ -20,13 +20,14 @@ from mien import models
 from mien.errors import TrainingError
 from mien.faces import Faces
 from mien.metrics import measure
-from mien.models.pretrained import Pretrained, place
-from mien.params import Augment, Model, Train
+from mien.models.weights import Pretrained, place
+from mien.params import Augment, Train
 from mien.training import checkpoint, schedule
 from mien.training.batches import Batches
-from mien.training.checkpoint import State
+from mien.training.checkpoint import TrainingState
 from mien.training.freezing import FINE, freeze, head_epochs
 from mien.training.muon import Muon
+from mien.training.recipe import with_default_rate
 
 History = list[dict[str, float]]
 # Of the metrics, those that every epoch is measured by on validation.
@@ -49,12 +50,6 @@ class Trained:
     model: keras.Model
     history: History
     seconds: float
-
-
-def described(model: Model, training: Faces) -> dict[str, Any]:
-    """Return the spec (see `mien.models`) of `model` for the faces it is to learn from."""
-    size = training.images.shape[1]
-    return model.model_dump() | {"classes": list(training.classes), "image_size": size}
 
 
 def fit(
@@ -94,7 +89,7 @@ def fit(
     Raises:
         TrainingError: the loss is no longer a number.
     """
-    train = train.suited(spec)
+    train = with_default_rate(train, spec)
     # On one device, as it is used later; it also measures each epoch.
     trained = models.build(spec, seed)
     model = models.build(spec, seed, train.precision, train.devices)
@@ -175,7 +170,9 @@ def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
 class _Steps(keras.callbacks.Callback):
     """Sets the learning rate before each step and averages the weights after it."""
 
-    def __init__(self, state: State, train: Train, steps: int, name: str, factor: float) -> None:
+    def __init__(
+        self, state: TrainingState, train: Train, steps: int, name: str, factor: float
+    ) -> None:
         super().__init__()
         self._factor = factor
         self._train, self._steps, self._losses = train, steps, state.losses

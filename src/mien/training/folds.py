@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from mien.errors import ParamError
 from mien.faces import Faces
 from mien.metrics import score
-from mien.models.pretrained import Pretrained
+from mien.models.weights import Pretrained
 from mien.params import Augment, Train
 from mien.training.fitting import fit
 
@@ -76,6 +76,28 @@ def out_of_fold(
             title=f"fold {fold}/{train.folds}, epoch",
         )
         yield measure, trained.model.predict(measured.images, batch_size=256, verbose=0)
+
+
+def judge(
+    arch: str, faces: Faces, train: Train, augment: Augment, seed: int, checkpoints: Path
+) -> np.ndarray:
+    """Return what nets that have not learnt from an image say of it: float32, shape (N, C).
+
+    Args:
+        arch: of the nets.
+        faces: N images without copies.
+        train: how each net is trained, and `folds`, how many there are.
+        augment: how images vary in each epoch.
+        seed: of the folds and of each training.
+        checkpoints: folder of this alone; it resumes from there.
+    """
+    spec = {"arch": arch, "classes": list(faces.classes), "image_size": faces.images.shape[1]}
+    probabilities = np.empty((len(faces), len(faces.classes)), np.float32)
+    for rows, predicted in out_of_fold(
+        spec, faces, train=train, augment=augment, seed=seed, checkpoints=checkpoints
+    ):
+        probabilities[rows] = predicted
+    return probabilities
 
 
 def cross_validate(spec: Mapping[str, Any], training: Faces, **how: Any) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from optuna.trial import Trial, TrialState
 from mien.errors import MienError, TuningError
 from mien.params import Tune
 from mien.tuning import strategies
-from mien.tuning.report import STATES, best, judged
 from mien.tuning.space import Space, Values
 from mien.tuning.study import PATIENCE_S, Opened
+from mien.tuning.trial_table import STATES, best, judged
 
 History = Sequence[Mapping[str, float]]
 Watch = Callable[[History], None]

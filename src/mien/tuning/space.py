@@ -6,16 +6,17 @@ from typing import Any, get_args
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mien import models
 from mien.errors import TuningError
+from mien.models import registry
 from mien.params import KINDS, Augment, Choices, Model, Params, Range, Train
+from mien.training.recipe import with_default_rate
 
 Values = dict[str, Any]
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Settings:
     """All that a model is made by: the net, its training, the variation of its faces."""
 
     model: Model
@@ -28,12 +29,12 @@ class Space:
     """What a study may change.
 
     Attributes:
-        recipe: the start, as params.yaml has it for this architecture.
+        settings: the start, as params.yaml has it for this architecture.
         start: the start's value of everything searched, by names such as `train.learning_rate`.
         distributions: where each of these may lie; the start always does.
     """
 
-    recipe: Recipe
+    settings: Settings
     start: Values
     distributions: dict[str, Distribution]
 
@@ -43,18 +44,20 @@ class Space:
             return self.start
         return {name: _short(params[name], kind) for name, kind in self.distributions.items()}
 
-    def made(self, values: Values) -> Recipe:
-        """Return the recipe with `values`; with those of the start, the start itself."""
+    def made(self, values: Values) -> Settings:
+        """Return the settings with `values`; with those of the start, the start itself."""
         if values == self.start:
-            return self.recipe
+            return self.settings
         sections: dict[str, Values] = {name: {} for name in KINDS}
         for name, value in values.items():
             section, key = name.split(".")
             sections[section][key] = value
-        return Recipe(
-            model=Model.model_validate(self.recipe.model.model_dump() | sections["model"]),
-            train=Train.model_validate(self.recipe.train.model_dump() | sections["train"]),
-            augment=Augment.model_validate(self.recipe.augment.model_dump() | sections["augment"]),
+        return Settings(
+            model=Model.model_validate(self.settings.model.model_dump() | sections["model"]),
+            train=Train.model_validate(self.settings.train.model_dump() | sections["train"]),
+            augment=Augment.model_validate(
+                self.settings.augment.model_dump() | sections["augment"]
+            ),
         )
 
 
@@ -68,30 +71,30 @@ def of(params: Params, arch: str) -> Space:
     Raises:
         TuningError: a logarithmic range cannot hold the start's value.
     """
-    taken = models.options(arch)
+    taken = registry.options(arch)
     given = params.model.model_dump()
     own = {
-        option: given[option] if option in taken else models.OPTIONS[option]
+        option: given[option] if option in taken else registry.OPTIONS[option]
         for option in given
         if option != "arch"
     }
     model = Model(arch=arch, **own)
-    recipe = Recipe(model, params.train.suited(model.model_dump()), params.augment)
+    settings = Settings(model, with_default_rate(params.train, model.model_dump()), params.augment)
     start: Values = {}
     distributions: dict[str, Distribution] = {}
     for section in KINDS:
         for key, searched in getattr(params.tune.search, section).items():
-            value = getattr(getattr(recipe, section), key)
+            value = getattr(getattr(settings, section), key)
             if section == "model":
                 if key not in taken:
                     continue
-                value = models.defaults(arch)[key] if value is None else value
+                value = registry.defaults(arch)[key] if value is None else value
             if value is None and isinstance(searched, Range):
                 continue
             name = f"{section}.{key}"
             start[name] = value
             distributions[name] = _distribution(name, searched, value)
-    return Space(recipe, start, distributions)
+    return Space(settings, start, distributions)
 
 
 def _distribution(name: str, searched: Range | Choices, start: Any) -> Distribution:

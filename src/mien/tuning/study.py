@@ -1,14 +1,16 @@
 """A study that outlives its processes: in a file for one of them, in PostgreSQL for many."""
 
+import hashlib
 import importlib.util
+import json
 import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings
 
 import optuna
@@ -23,11 +25,17 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from mien.errors import TuningError
+from mien.params import Tune
 from mien.tuning.space import Space
+
+if TYPE_CHECKING:
+    from mien.models.weights import Pretrained
 
 # A running trial gives a sign of life this often, and counts as dead after that long without.
 HEARTBEAT_S = 30
 GRACE_S = 120
+# Params that only say when a study ends: with more of them the same study goes on.
+BUDGET = ("tune.trials", "tune.minutes")
 # Any number will do that no other program takes as a lock on the same database.
 LOCK = int.from_bytes(b"mien")
 CONNECT_S = 10
@@ -222,26 +230,47 @@ class _Storage(RDBStorage):
             super().record_heartbeat(trial_id)
 
 
-@contextmanager
-def opened(name: str, folder: Path, storage: str | None, metric: str) -> Iterator[Opened]:
-    """Open the study `name`; whatever its storage refuses in the block is one line.
+def key(inputs: Mapping[str, Any], pretrained: "Pretrained | None") -> str:
+    """Return 16 hexadecimal digits that stand for all that shapes the trials of a study.
 
     Args:
-        name: of the study; who opens it by the same name joins it.
+        inputs: what DVC hashes for the stage, see `mien.project.stage_inputs`.
+        pretrained: weights that the net starts from, if any.
+    """
+    values = {name: value for name, value in inputs["params.yaml"].items() if name not in BUDGET}
+    text = json.dumps(
+        [{**inputs, "params.yaml": values}, pretrained and pretrained.sha256], sort_keys=True
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def opened(arch: str, key: str, folder: Path, tune: Tune) -> Iterator[Opened]:
+    """Open the study of `arch`; whatever its storage refuses in the block is one line.
+
+    Args:
+        arch: the architecture. It names a study in a journal: Hyperband deals trials to its
+            brackets by that name, which should not change with the code.
+        key: see `key`; in a database, processes that open a study with the same key share it.
         folder: for what this process keeps of the study, shared or not.
-        storage: URL of a PostgreSQL database; None for a journal in `folder`.
-        metric: what the trials are judged by, as in `tune.metric`.
+        tune: `storage`, the URL of a PostgreSQL database or None for a journal in `folder`, and
+            `metric`, by which the trials are judged.
 
     Raises:
         TuningError: another process works in the folder, or the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    loss = metric == "log_loss"
+    loss = tune.metric == "log_loss"
     direction = StudyDirection.MINIMIZE if loss else StudyDirection.MAXIMIZE
     folder.mkdir(parents=True, exist_ok=True)
-    if storage is not None:
-        with _one_line(storage) as url:
-            yield Shared(url, name, direction)
+    if tune.storage or tune.minutes:
+        print(
+            "a study that is shared or has a budget in minutes does not repeat itself",
+            file=sys.stderr,
+        )
+    if tune.storage is not None:
+        with _one_line(tune.storage) as url:
+            yield Shared(url, f"{arch}-{key}", direction)
         return
     try:
         lock = FileLock(folder / "lock").acquire(timeout=0)
@@ -251,7 +280,7 @@ def opened(name: str, folder: Path, storage: str | None, metric: str) -> Iterato
             "through tune.storage"
         ) from error
     with lock:
-        yield Journal(folder, name, direction)
+        yield Journal(folder, arch, direction)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The architectures, a file each; `mien.models.registry` says what such a file holds."""

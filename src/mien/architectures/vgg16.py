@@ -1,0 +1,10 @@
+"""`vgg16`: `keras.applications.VGG16` with a new head."""
+
+from mien.models.transfer import Network, builder
+
+SOURCE = "Simonyan & Zisserman 2015, arXiv:1409.1556"
+# Without batch normalisation the default rate may keep a net at chance.
+LEARNING_RATE = 0.0001
+NETWORK = Network("VGG16", "caffe", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5")
+
+build = builder(NETWORK)

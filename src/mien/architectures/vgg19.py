@@ -1,0 +1,10 @@
+"""`vgg19`: `keras.applications.VGG19` with a new head."""
+
+from mien.models.transfer import Network, builder
+
+SOURCE = "Simonyan & Zisserman 2015, arXiv:1409.1556"
+# Without batch normalisation the default rate may keep a net at chance.
+LEARNING_RATE = 0.0001
+NETWORK = Network("VGG19", "caffe", "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5")
+
+build = builder(NETWORK)

@@ -1,0 +1,1 @@
+"""Find, align and cut a face; the same for preparation and prediction."""

@@ -1,0 +1,1 @@
+"""What several models say together: combinations, their honest scores, the choice of members."""

@@ -1,0 +1,183 @@
+"""Charts of one model on test, from the tables of `evaluation.tables`, and its contact sheets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mien import metrics
+from mien.faces import Faces
+from mien.figures import axes, contact_sheet
+
+DASHES = ("-", "--", "-.")
+
+
+def confusion_chart(score: dict[str, Any], model: str) -> Figure:
+    """Return the confusion matrix: shares of each true class as colour, counts below.
+
+    Args:
+        score: of `metrics.score`.
+        model: its name, for the title.
+    """
+    counts = np.array(score["confusion"])
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    texts = [
+        [f"{100 * share:.0f} %\n{count}" for share, count in zip(*row, strict=True)]
+        for row in zip(shares, counts, strict=True)
+    ]
+    classes = score["classes"]
+    side = max(4.8, 0.8 * len(classes) + 1)
+    figure, panel = axes(side + 0.9, side)
+    sns.heatmap(
+        pd.DataFrame(100 * shares, [*_with_counts(classes, totals.ravel())], [*classes]),
+        annot=np.array(texts),
+        fmt="",
+        cmap="Blues",
+        vmin=0,
+        vmax=100,
+        square=True,
+        linewidths=0.5,
+        cbar_kws={"label": "share of the true class (%)", "shrink": 0.8},
+        ax=panel,
+    )
+    panel.set(
+        xlabel="predicted",
+        ylabel="true (images)",
+        title=f"Confusion matrix, {model}\naccuracy {_interval(score, 'accuracy')}",
+    )
+    panel.tick_params(axis="x", rotation=30 if len(classes) > 5 else 0)
+    panel.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def roc_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
+    """Return the ROC curves of `roc_table`, with each class's area in the legend."""
+    figure, panel = axes(7.0, 5.0)
+    panel.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="chance 0.500")
+    _draw(panel, table, "fpr", "tpr", score, "roc_auc")
+    panel.set(
+        xlabel="false positive rate (of the images of other classes)",
+        ylabel="true positive rate (of the images of the class)",
+        title=f"ROC curves, {model}\nmean area {_interval(score, 'roc_auc')}",
+    )
+    figure.legend(title="area under the curve", loc="outside right center", frameon=False)
+    return figure
+
+
+def pr_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
+    """Return the curves of `pr_table`, with each class's average precision in the legend."""
+    figure, panel = axes(7.0, 5.0)
+    _draw(panel, table, "recall", "precision", score, "average_precision")
+    panel.set(
+        xlabel="recall (share of the class that is found)",
+        ylabel="precision (share of the found that is right)",
+        title=f"Precision and recall, {model}\n"
+        f"mean average precision {_number(score['average_precision'])}",
+    )
+    figure.legend(title="average precision", loc="outside right center", frameon=False)
+    return figure
+
+
+def reliability_chart(bins: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
+    """Return the reliability diagram of `metrics.reliability` above its histogram."""
+    figure = Figure(figsize=(5.8, 6.8), layout="constrained")
+    panel, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    blue, orange = sns.color_palette("colorblind")[:2]
+    panel.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfectly calibrated")
+    panel.vlines(
+        bins["confidence"], bins["confidence"], bins["accuracy"], color=orange, label="gap"
+    )
+    panel.plot(bins["confidence"], bins["accuracy"], "o-", color=blue, label="mean of a bin")
+    panel.set(
+        ylabel="accuracy",
+        ylim=(-0.02, 1.02),
+        title=f"Reliability, {model}\nexpected calibration error {score['ece']:.3f}",
+    )
+    panel.legend(loc="upper left", frameon=False)
+    below.bar((bins["bin"] - 0.5) / metrics.BINS, bins["count"], 0.9 / metrics.BINS, color=blue)
+    below.set(xlabel="confidence (largest probability)", ylabel="images", xlim=(-0.02, 1.02))
+    for part in (panel, below):
+        part.grid(color="0.92")
+        part.set_axisbelow(True)
+    return figure
+
+
+def mistakes_sheet(faces: Faces, probabilities: np.ndarray, model: str, most: int = 25) -> Figure:
+    """Return the faces that are most confidently taken for another class.
+
+    Args:
+        faces: the N faces.
+        probabilities: float, shape (N, C), columns in the order of `faces.classes`.
+        model: its name, for the title.
+        most: faces shown at most.
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != faces.labels)
+    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+    captions = [
+        f"{faces.classes[faces.labels[row]]} → {faces.classes[predicted[row]]}\n"
+        f"{100 * confidence[row]:.0f} %"
+        for row in shown
+    ]
+    title = f"{len(shown)} most confident of {len(wrong)} mistakes, {model}\ntrue → predicted"
+    return contact_sheet([faces.images[row] for row in shown], captions, 5, title)
+
+
+def pairs_sheet(faces: Faces, probabilities: np.ndarray, model: str) -> Figure:
+    """Return the most confident face in each cell of the confusion matrix.
+
+    Arguments are those of `mistakes_sheet`.
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    images, captions = [], []
+    for true, name in enumerate(faces.classes):
+        for taken, other in enumerate(faces.classes):
+            rows = np.flatnonzero((faces.labels == true) & (predicted == taken))
+            if len(rows):
+                row = rows[confidence[rows].argmax()]
+                images.append(faces.images[row])
+                text = f"{100 * confidence[row]:.0f} %, 1 of {len(rows)}"
+            else:
+                images.append(np.full((1, 1), 255, np.uint8))
+                text = "none"
+            captions.append(f"{name} → {other}\n{text}")
+    title = f"Most confident face of each pair, {model}\ntrue → predicted"
+    return contact_sheet(images, captions, len(faces.classes), title)
+
+
+def _draw(
+    panel: Axes, table: pd.DataFrame, x: str, y: str, score: dict[str, Any], metric: str
+) -> None:
+    """Draw one line per class, told apart by colour and, every four, by dashes."""
+    colours = sns.color_palette("colorblind")
+    for code, name in enumerate(score["classes"]):
+        curve = table[table["class"] == name]
+        panel.plot(
+            curve[x],
+            curve[y],
+            # The palette's later colours are shades of the earlier.
+            linestyle=DASHES[code // 4 % len(DASHES)],
+            color=colours[code % len(colours)],
+            label=f"{name} {_number(score['per_class'][name][metric])}",
+        )
+    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    panel.grid(color="0.92")
+
+
+def _with_counts(names: Sequence[str], counts: np.ndarray) -> list[str]:
+    return [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def _interval(score: dict[str, Any], metric: str) -> str:
+    """Return the metric and its interval as text."""
+    low, high = (_number(score[f"{metric}_{end}"]) for end in ("low", "high"))
+    return f"{_number(score[metric])}, 95 % interval {low} to {high}"

@@ -1,0 +1,105 @@
+"""What models say of images: each trained model, and all of an ensemble together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.ensembling.combination import combine
+from mien.errors import MienError
+from mien.faces import Faces
+from mien.models import attention, cost, load, tta, use_backend
+
+# Maps grey faces, uint8, shape (N, S, S), and a title for the progress line to float32
+# probabilities, shape (N, C).
+Predict = Callable[[np.ndarray, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the trained models say of N images.
+
+    Attributes:
+        probabilities: of each model, float32, shape (N, C), by its name.
+        multiply_adds: of each model for one image.
+        attention: of each model the maps of some images by stage, see `models.attention.maps`.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    multiply_adds: dict[str, int]
+    attention: dict[str, dict[str, np.ndarray]]
+
+
+def check(records: Mapping[str, Mapping[str, Any]], test: Faces) -> None:
+    """Do nothing if every model reads faces like those of `test`.
+
+    Args:
+        records: content of each model's record.json, by its name.
+        test: the test split.
+
+    Raises:
+        MienError: a model knows other classes or another size, or there are no test images.
+    """
+    size = test.images.shape[1]
+    for name, record in records.items():
+        spec = record["spec"]
+        if spec["classes"] != list(test.classes) or spec["image_size"] != size or not len(test):
+            raise MienError(
+                f"the test split must hold faces of {', '.join(spec['classes'])} at "
+                f"{spec['image_size']} pixels, as the model {name} was trained on, got "
+                f"{len(test)} of {', '.join(test.classes)} at {size} pixels; run `dvc repro`"
+            )
+
+
+def predict_all(
+    folders: Mapping[str, Path],
+    records: Mapping[str, Mapping[str, Any]],
+    test: Faces,
+    average: str,
+    shown: np.ndarray,
+) -> Predictions:
+    """Return what each model says of the test images; one model is in memory at a time.
+
+    Args:
+        folders: of each model's record and weights, by its name.
+        records: content of each model's record.json.
+        test: the images.
+        average: over which variants of an image, see `models.tta.variants`.
+        shown: rows of the images whose attention is kept.
+    """
+    found = Predictions({}, {}, {})
+    for name, folder in folders.items():
+        use_backend(records[name]["params"]["train"]["backend"])
+        model = load(folder)
+        found.multiply_adds[name] = cost(model)[1]
+        found.probabilities[name] = tta.predict(model, test.images, average, name)
+        found.attention[name] = attention.maps(model, test.images[shown])
+    return found
+
+
+def predictor(
+    champion: str, combination: Mapping[str, Any], folders: Mapping[str, Path], average: str
+) -> Predict:
+    """Return what predicts as the champion does, its nets loaded once.
+
+    Args:
+        champion: name of a trained model, or `ensemble`.
+        combination: the ensemble's, see `mien.ensembling.combination`.
+        folders: of each model's record and weights, by its name.
+        average: over which variants of an image, see `models.tta.variants`.
+    """
+    members = combination["members"] if champion == "ensemble" else [champion]
+    nets = {name: load(folders[name]) for name in members}
+
+    def predict(images: np.ndarray, title: str) -> np.ndarray:
+        parts = {
+            name: tta.predict(net, images, average, f"{name}, {title}")
+            for name, net in nets.items()
+        }
+        if champion != "ensemble":
+            return parts[champion]
+        return combine(combination, parts).astype(np.float32)
+
+    return predict

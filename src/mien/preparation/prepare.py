@@ -1,0 +1,116 @@
+"""Raw images become grey faces; the audit's findings and the policy decide which are kept."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from mien.crops.detection import Detector
+from mien.faces import Faces, SpooledImages
+from mien.params import Params
+from mien.preparation import audit, audit_tables, duplicates, splits, votes
+from mien.preparation.decoding import decode_all
+
+# Rows of the source that are in memory at once.
+ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The audited images.
+
+    Attributes:
+        classes: names, in the order of the codes.
+        table: of all N images, see `mien.preparation.audit`.
+        images: uint8, shape (N, S, S), grey.
+        found: the images' findings, bool, a column each.
+        reason: for which each image is dropped, "" if it is kept.
+        targets: FER+ votes as targets, float32, shape (N, C); None: labels are the targets.
+        summary: for metrics/audit.json.
+    """
+
+    classes: Sequence[str]
+    table: pd.DataFrame
+    images: SpooledImages
+    found: pd.DataFrame
+    reason: pd.Series
+    targets: np.ndarray | None
+    summary: dict[str, Any]
+
+
+def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
+    """Decode, find duplicates, split, audit.
+
+    Args:
+        raw: the Parquet file of `ingest`: `name`, `label`, `split` and `data` of each image.
+        params: `data`, `audit` and the seed.
+        detector: finds the face in each photo; None: the images are faces.
+
+    Raises:
+        ParamError: a class or the file of votes that params name is not there.
+        SourceError: a split is left without an image of a class.
+    """
+    index = pq.read_table(raw, columns=["name", "label", "split"]).to_pandas()
+    classes = audit.choose(index["label"], params.data.classes)
+    chosen = index["label"].isin(classes)
+    files = chosen_files(raw, classes)
+    table, images = image_table(files, index[chosen].reset_index(drop=True), params, detector)
+    found = audit.findings(table, params.data.image_size, params.audit)
+    reason = audit.reasons(table, found, params.audit.policy)
+    summary = audit_tables.summary(table, found, reason, classes)
+    summary["other_classes"] = index.loc[~chosen, "label"].value_counts().to_dict()
+    if detector:
+        summary["detection"] = audit_tables.detection(table, detector)
+    splits.check(summary["splits"])
+    targets = None
+    if params.data.ferplus is not None:
+        shares = votes.read(params.data.ferplus, index["name"], classes)[chosen.to_numpy()]
+        targets, summary["votes"] = votes.targets(shares, table["label"], classes)
+    return Prepared(classes, table, images, found, reason, targets, summary)
+
+
+def chosen_files(raw: Path, classes: Sequence[str]) -> Iterator[list[bytes]]:
+    """Yield the files of the chosen classes, a batch at a time, so that few are in memory."""
+    for batch in pq.ParquetFile(raw).iter_batches(ROWS, columns=["label", "data"]):
+        frame = batch.to_pandas()
+        yield frame.loc[frame["label"].isin(classes), "data"].tolist()
+
+
+def image_table(
+    files: Iterable[Sequence[bytes]],
+    index: pd.DataFrame,
+    params: Params,
+    detector: Detector | None,
+) -> tuple[pd.DataFrame, SpooledImages]:
+    """Return the table of images (see `mien.preparation.audit`) and the grey images, N of each."""
+    decoded, images = decode_all(files, len(index), params.data.image_size, detector)
+    table = pd.concat([index, decoded, audit.measures(images, decoded["readable"])], axis=1)
+    group = duplicates.groups(images, table["content"], params.audit.near_distance)
+    table["group"] = pd.Series(group, dtype="Int64").where(table["readable"])
+    if params.data.resplit:
+        table["split"] = pd.NA
+    fractions = params.data.split.model_dump()
+    table["split"] = splits.complete(
+        table["split"], table["label"], table["group"], fractions, params.seed
+    )
+    return table, images
+
+
+def kept_faces(prepared: Prepared) -> Iterator[tuple[str, Faces]]:
+    """Yield each split's name and the faces that are kept in it."""
+    seen: set[int] = set()
+    table, targets = prepared.table, prepared.targets
+    for split in splits.SPLITS:
+        rows = np.flatnonzero((table["split"] == split) & (prepared.reason == ""))
+        kept = table.loc[rows, ["name", "label", "group"]].reset_index(drop=True)
+        kept["label"] = pd.Categorical(kept["label"], categories=prepared.classes)
+        kept = kept.astype({"group": np.int64}).assign(copy=0)
+        kept["seen"] = kept["group"].isin(seen)
+        seen |= set(kept["group"])
+        # What models are judged by stays the label.
+        learnt = targets[rows] if targets is not None and split == "train" else None
+        yield split, Faces(prepared.images.at(rows), kept, learnt)

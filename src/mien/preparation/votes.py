@@ -1,0 +1,89 @@
+"""FER+: the votes of ten people on each image of FER2013, as targets of training.
+
+Barsoum et al. 2016, Training Deep Networks for Facial Expression Recognition with Crowd-Sourced
+Label Distribution, arXiv:1608.01041. Its file `fer2013new.csv` has a row for each row of
+`fer2013.csv`, in that order.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mien.errors import ParamError
+from mien.labels import canonical
+
+ROW = re.compile(r"\.csv:(\d+)$")
+
+
+def read(path: Path, names: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """Return each image's share of votes for each class: float32, shape (N, C).
+
+    Votes for other classes do not count, nor does a single vote for a class, as in the paper. An
+    image without a vote that counts has a row of zeros.
+
+    Args:
+        path: of the CSV file.
+        names: of all images of the source, `FILE.csv:ROW` with ROW counted from 1.
+        classes: canonical names of the C classes.
+
+    Raises:
+        ParamError: the file is missing, no such table or of another length, or the source is no
+            CSV.
+    """
+    rows = names.str.extract(ROW, expand=False)
+    if rows.isna().any():
+        raise ParamError(
+            "data.ferplus: expected a source that is FER2013 as one CSV, whose rows the votes "
+            f"follow, got an image named {names[rows.isna()].iloc[0]}; leave data.ferplus empty"
+        )
+    try:
+        table = pd.read_csv(path).rename(columns=canonical)
+    except (OSError, ValueError) as error:
+        raise ParamError(f"data.ferplus: {path} cannot be read: {error}") from error
+    if missing := [name for name in classes if name not in table]:
+        raise ParamError(
+            f"data.ferplus: {path} has no column for {missing[0]}, got {', '.join(table)}; "
+            "take fer2013new.csv as published"
+        )
+    if len(table) != len(names):
+        raise ParamError(
+            f"data.ferplus: {path} has {len(table):,} rows, the source {len(names):,}; "
+            "take the files that belong together"
+        )
+    votes = table[list(classes)].iloc[rows.astype(int) - 1]
+    numbers = votes.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    if not (numbers >= 0).all():
+        row = int(np.flatnonzero(~(numbers >= 0).all(axis=1))[0])
+        raise ParamError(
+            f"data.ferplus: {path}: row {rows.iloc[row]}: expected counts of votes, got "
+            f"{votes.iloc[row].tolist()}; mend the file"
+        )
+    numbers = np.where(numbers > 1, numbers, 0)
+    counts = numbers.sum(axis=1, keepdims=True)
+    return np.divide(numbers, counts, out=np.zeros_like(numbers), where=counts > 0).astype(
+        np.float32
+    )
+
+
+def targets(
+    shares: np.ndarray, labels: pd.Series, classes: Sequence[str]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return the targets, the label where there is no vote, and how far votes and labels agree.
+
+    Args:
+        shares: of votes, see `read`: float32, shape (N, C).
+        labels: class of each image, N rows.
+        classes: the C names.
+
+    Returns:
+        float32, shape (N, C); counts of images with votes, of those whose label most votes are
+        for, and of those without votes.
+    """
+    own = np.eye(len(classes), dtype=np.float32)[pd.Categorical(labels, classes).codes]
+    voted = shares.sum(axis=1) > 0
+    agree = voted & (shares.argmax(axis=1) == own.argmax(axis=1))
+    counts = {"images": int(voted.sum()), "agree": int(agree.sum()), "none": int((~voted).sum())}
+    return np.where(voted[:, None], shares, own), counts

@@ -1,0 +1,97 @@
+"""A training's run in MLflow while it runs; whatever fails here, the training goes on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+
+from mien import tracking
+from mien.project import ModelId
+from mien.tracking import runs, store
+
+# A server that times out costs 20 s an attempt: at most a tenth of the training's time.
+PAUSE_S = 200
+
+
+class LiveRun:
+    """A run that gets its epochs as they end; see `mien.tracking.live`."""
+
+    def __init__(self, model: ModelId, inputs: str, params: Mapping[str, Any], root: Path) -> None:
+        """Remember what the run is about; the first `log` begins it."""
+        self._model, self._inputs = model, inputs
+        self._params, self._root = params, root
+        self._run: Run | None = None
+        self._epochs: set[int] = set()
+        self._begun = self._warned = False
+        self._quiet_until = 0.0
+
+    def log(self, history: tracking.History) -> None:
+        """Log the epochs that the run lacks."""
+        if time.monotonic() < self._quiet_until:
+            return
+        with self._forgiven():
+            if not self._begun:
+                self._begin()
+            new = [row for row in history if int(row["epoch"]) not in self._epochs]
+            if self._run is not None and new:
+                runs.log_epochs(self._store, self._run, new)
+                self._epochs |= {int(row["epoch"]) for row in new}
+
+    def finish(self, record: Mapping[str, Any], seconds: float) -> None:
+        """End the run, give it the record's key, and say how long the training took."""
+        with self._forgiven():
+            if self._run is not None:
+                runs.log_scores(self._store, self._run, {"training_seconds": seconds})
+                runs.finish(self._store, self._run, tracking.key(record))
+
+    def abandon(self, status: str) -> None:
+        """End the run as `FAILED` or `KILLED`; the next one with the same inputs resumes it."""
+        if time.monotonic() < self._quiet_until:
+            return
+        with self._forgiven():
+            if self._run is not None:
+                self._store.client.set_terminated(self._run.info.run_id, status)
+
+    def _begin(self) -> None:
+        self._store = store.connect(self._root)
+        runs.close_dead(self._store)
+        finished = runs.find(self._store, "mien.inputs", self._inputs, "FINISHED")
+        if self._run is None and finished is not None:
+            _say(f"this training is there already, as run {finished.info.run_id}; not logged again")
+        else:
+            # A second attempt keeps the run that the first one began.
+            arch = self._params["model"]["arch"]
+            self._run = self._run or runs.begin(
+                self._store,
+                self._model.run_name(arch),
+                stage=self._model.dvc_stage,
+                arch=arch,
+                name=self._model.name,
+                inputs=self._inputs,
+            )
+            runs.log_params(self._store, self._run, self._params)
+            self._epochs = runs.logged_epochs(self._store, self._run)
+        self._begun = True
+
+    @contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        try:
+            yield
+        # Whatever it is, hours of training are worth more.
+        except Exception as error:
+            self._quiet_until = time.monotonic() + PAUSE_S
+            # What did arrive is asked for before more is logged.
+            self._begun = False
+            if not self._warned:
+                _say(f"{store.reason(error)}; training goes on, `track` logs what is missing")
+            self._warned = True
+
+
+def _say(text: str) -> None:
+    print(f"MLflow: {text}", file=sys.stderr)
