@@ -7,26 +7,30 @@ from tqdm import tqdm
 
 from entry import run
 from mien import sources
+from mien.labels import Labels
 from mien.params import Params
 from mien.project import scratch
 from mien.sources import raw, remote
 
+SPLITS = ("train", "validation", "test", None)
+
 
 def main(params: Params) -> None:
     """Write data/raw.parquet, sorted by name, from data.url or else data.source."""
-    path = Path(params.data.source)
-    if params.data.url is not None:
-        path = remote.fetch(params.data.url, params.data.sha256, scratch() / "downloads")
-    with sources.opened(path) as source:
-        if source.ignored:
-            names = sources.examples(source.ignored)
-            print(f"ingest: ignored what is no picture ({len(source.ignored):,}): {names}")
+    data, path = params.data, Path(params.data.source)
+    if data.url is not None:
+        path = remote.fetch(data.url, data.sha256, scratch() / "downloads")
+    labels = Labels(data.labels, data.classes)
+    with sources.opened(path, labels, data.format, data.groups, data.resplit) as source:
+        for kind, names in source.left_out.items():
+            print(f"ingest: left out {len(names):,} {kind}: {sources.examples(names)}")
         pictures = tqdm(source, desc="ingest", unit=" images", delay=2, disable=None)
-        raw.write(pictures, Path("data/raw.parquet"))
+        raw.write(source, pictures, Path("data/raw.parquet"))
     counts = Counter(entry.split for entry in source.entries)
-    splits = ("train", "validation", "test", None)
-    parts = [f"{counts[s]:,} {s or 'without a split'}" for s in splits if counts[s]]
-    print(f"ingest: {len(source):,} images: {', '.join(parts)}")
+    parts = [f"{counts[s]:,} {s or 'without a split'}" for s in SPLITS if counts[s]]
+    classes = sorted({entry.label for entry in source.entries})
+    told = f"{', '.join(parts)}; {len(classes)} classes: {', '.join(classes)}"
+    print(f"ingest: read as {' and '.join(source.forms)}: {told}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import pandas as pd
 
 # Images in memory at once where a set may be too large for it.
 BLOCK = 256
+# Prefix of the index' columns that hold a property of the person, such as `group:gender`.
+GROUP = "group:"
 
 
 class SpooledImages:
@@ -71,7 +73,8 @@ class Faces:
         index: one row per image: `name` (unique), `label` (categorical over the classes, in
             their order), `group` (int; equal for duplicates of one another), `seen` (bool: a
             duplicate of it is in train or, for test, in validation) and `copy` (int; 0 for an
-            original, k for its k-th augmented copy).
+            original, k for its k-th augmented copy). The test split also has a column
+            `group:NAME` for each of `data.groups`, text, null where not known.
         targets: what training aims at instead of the labels: float32, shape (N, C), rows sum
             to one; None for the labels. Scores always count by the labels.
     """

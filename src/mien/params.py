@@ -15,6 +15,8 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -81,6 +83,16 @@ class Data(Section):
     sha256: str | None = Field(
         pattern="^[0-9a-f]{64}$", description="expected hash of the download"
     )
+    labels: dict[str, str | None] = Field(
+        description="class of each label of the source, `{1: surprise, joy: happy}`; null leaves "
+        "its images out"
+    )
+    format: str | None = Field(
+        description="what the source is read as, where two forms fit; docs/data.md lists them"
+    )
+    groups: tuple[str, ...] = Field(
+        description="columns of the source, such as gender, by which scores are compared"
+    )
     ferplus: Path | None = Field(description="FER+ votes, for FER2013 as a CSV: what train aims at")
     classes: tuple[str, ...] = Field(description="classes in order; empty: all, alphabetically")
     image_size: int = Field(ge=16, le=512, description="side of the grey square, in pixels")
@@ -89,6 +101,32 @@ class Data(Section):
     )
     split: Split = Field(description="fractions for the splits that the source lacks")
     resplit: bool = Field(description="ignore the source's splits and make new ones")
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _numbers_are_labels_too(cls, value: Any) -> Any:
+        return (
+            {str(key): name for key, name in value.items()} if isinstance(value, Mapping) else value
+        )
+
+    @field_validator("classes", "groups", mode="before")
+    @classmethod
+    def _a_list(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str):
+            raise ValueError(
+                f"expected a list, got {value!r}; write {info.field_name}: [{value}], on the "
+                f"command line -S 'data.{info.field_name}=[{value}]'"
+            )
+        return value
+
+    @field_validator("classes")
+    @classmethod
+    def _two_classes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) == 1:
+            raise ValueError(
+                f"expected two classes or more, or none for all, got {value[0]!r} alone"
+            )
+        return value
 
 
 class Policy(Section):

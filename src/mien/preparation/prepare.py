@@ -1,5 +1,6 @@
 """Raw images become grey faces; the audit's findings and the policy decide which are kept."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from mien.crops.detection import Detector
-from mien.faces import Faces, SpooledImages
+from mien.faces import GROUP, Faces, SpooledImages
 from mien.params import Params
 from mien.preparation import audit, audit_tables, duplicates, splits, votes
 from mien.preparation.decoding import decode_all
 
+# Of the raw file; the last four only where the source has some.
+COLUMNS = ("name", "label", "split", "part", "subject", "groups", "votes")
 # Rows of the source that are in memory at once.
 ROWS = 2048
 
@@ -54,7 +57,9 @@ def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
         ParamError: a class or the file of votes that params name is not there.
         SourceError: a split is left without an image of a class.
     """
-    index = pq.read_table(raw, columns=["name", "label", "split"]).to_pandas()
+    stored = set(pq.read_schema(raw).names)
+    columns = [name for name in COLUMNS if name in stored]
+    index = pq.read_table(raw, columns=columns).to_pandas(maps_as_pydicts="strict")
     classes = audit.choose(index["label"], params.data.classes)
     chosen = index["label"].isin(classes)
     files = chosen_files(raw, classes)
@@ -62,6 +67,7 @@ def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
     found = audit.findings(table, params.data.image_size, params.audit)
     reason = audit.reasons(table, found, params.audit.policy)
     summary = audit_tables.summary(table, found, reason, classes)
+    summary |= json.loads((pq.read_schema(raw).metadata or {}).get(b"mien", b"{}"))
     summary["other_classes"] = index.loc[~chosen, "label"].value_counts().to_dict()
     if detector:
         summary["detection"] = audit_tables.detection(table, detector)
@@ -69,6 +75,9 @@ def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
     targets = None
     if params.data.ferplus is not None:
         shares = votes.read(params.data.ferplus, index["name"], classes)[chosen.to_numpy()]
+        targets, summary["votes"] = votes.targets(shares, table["label"], classes)
+    elif "votes" in table:
+        shares = votes.shares(table["votes"], classes)
         targets, summary["votes"] = votes.targets(shares, table["label"], classes)
     return Prepared(classes, table, images, found, reason, targets, summary)
 
@@ -93,9 +102,13 @@ def image_table(
     table["group"] = pd.Series(group, dtype="Int64").where(table["readable"])
     if params.data.resplit:
         table["split"] = pd.NA
-    fractions = params.data.split.model_dump()
     table["split"] = splits.complete(
-        table["split"], table["label"], table["group"], fractions, params.seed
+        table["split"],
+        table["label"],
+        splits.joined(table["group"], table["subject"] if "subject" in table else None),
+        table["part"] if "part" in table else pd.Series("", table.index),
+        params.data.split.model_dump(),
+        params.seed,
     )
     return table, images
 
@@ -113,4 +126,8 @@ def kept_faces(prepared: Prepared) -> Iterator[tuple[str, Faces]]:
         seen |= set(kept["group"])
         # What models are judged by stays the label.
         learnt = targets[rows] if targets is not None and split == "train" else None
+        if split == "test" and "groups" in table:
+            # In no other split: they tell how scores differ, and have no part in training.
+            named = pd.DataFrame([each or {} for each in table.loc[rows, "groups"]])
+            kept = kept.join(named.add_prefix(GROUP))
         yield split, Faces(prepared.images.at(rows), kept, learnt)

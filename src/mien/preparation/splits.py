@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from mien.errors import SourceError
 
@@ -12,24 +14,51 @@ SPLITS = ("train", "validation", "test")
 PREFERENCE = ("test", "validation", "train")
 
 
+def joined(groups: pd.Series, subjects: pd.Series | None) -> pd.Series:
+    """Return groups that hold duplicates together and all images of a person.
+
+    Args:
+        groups: int, equal for duplicates; null for an image of its own.
+        subjects: the person in each image, null where not known; None: no person is known.
+    """
+    if subjects is None:
+        return groups
+    count = len(groups)
+    edges = []
+    for column in (groups, subjects):
+        codes = pd.factorize(column)[0]
+        known = np.flatnonzero(codes >= 0)
+        # An edge to the first image with the same code.
+        first = pd.Series(known).groupby(codes[known]).transform("first").to_numpy(int)
+        edges.append(np.stack([known, first]))
+    rows, columns = np.concatenate(edges, axis=1)
+    graph = csr_array((np.ones(len(rows)), (rows, columns)), (count, count))
+    return pd.Series(connected_components(graph, directed=False)[1], groups.index)
+
+
 def complete(
     given: pd.Series,
     labels: pd.Series,
     groups: pd.Series,
+    parts: pd.Series,
     fractions: Mapping[str, float],
     seed: int,
 ) -> np.ndarray:
     """Return each image's split, none missing: strings, shape (N,).
 
     A split that the source gives stays. An image without one joins the split of its duplicates,
-    and the others are spread over the three by `fractions`. Then splits with no image are carved
-    out of train, in proportion to their fractions. Both are stratified by label, keep groups
-    together and are random in `seed`; groups that lie across splits are not carved.
+    and the others are spread over the three by `fractions`. Then splits without an image are
+    carved out of train, in proportion to their fractions: in every part of the source, each class
+    apart, so that a set without validation gets one beside a set that has it. A test split is
+    carved only if the whole source has none. All are stratified by label, keep groups together
+    and are random in `seed`; groups that lie across splits are not carved.
 
     Args:
         given: split or null of each image, N rows.
         labels: class of each image.
-        groups: int, equal for duplicates; null for an image of its own.
+        groups: int, equal for images that may not be torn apart: duplicates, or of one person;
+            null for an image of its own.
+        parts: the set that each image belongs to.
         fractions: share of each split; all above 0.
         seed: of the random order.
     """
@@ -43,12 +72,35 @@ def complete(
         splits[loose & np.isin(group, group[given == name])] = name
     rows = np.flatnonzero(pd.isna(splits))
     splits[rows] = _spread(classes[rows], group[rows], fractions, rng)
-    absent = [name for name in SPLITS if name not in splits]
-    shares = {name: fractions[name] for name in SPLITS if name == "train" or name in absent}
-    if absent:
-        rows = np.flatnonzero(~np.isin(group, group[splits != "train"]))
-        splits[rows] = _spread(classes[rows], group[rows], shares, rng)
+    has_test = "test" in splits
+    every = parts.to_numpy(object)
+    for part in sorted(set(every)):
+        inside = every == part
+        absent = [name for name in SPLITS if name not in splits[inside]]
+        absent = [name for name in absent if name != "test" or not has_test]
+        if absent:
+            _carve(splits, np.flatnonzero(inside), absent, classes, group, fractions, rng)
+        for label in sorted(set(classes[inside])):
+            here = inside & (classes == label)
+            if "validation" not in splits[here]:
+                rows = np.flatnonzero(here)
+                _carve(splits, rows, ["validation"], classes, group, fractions, rng)
     return splits
+
+
+def _carve(
+    splits: np.ndarray,
+    rows: np.ndarray,
+    absent: list[str],
+    classes: np.ndarray,
+    group: np.ndarray,
+    fractions: Mapping[str, float],
+    rng: np.random.Generator,
+) -> None:
+    """Move some of the `rows` that are in train to the `absent` splits, in `splits` itself."""
+    shares = {name: fractions[name] for name in SPLITS if name == "train" or name in absent}
+    free = rows[~np.isin(group[rows], group[splits != "train"])]
+    splits[free] = _spread(classes[free], group[free], shares, rng)
 
 
 def check(counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -61,6 +61,22 @@ def read(path: Path, names: pd.Series, classes: Sequence[str]) -> np.ndarray:
             f"data.ferplus: {path}: row {rows.iloc[row]}: expected counts of votes, got "
             f"{votes.iloc[row].tolist()}; mend the file"
         )
+    return _shares(numbers)
+
+
+def shares(votes: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """Return `read` of votes that came with the images: float32, shape (N, C).
+
+    Args:
+        votes: N rows, class to count of votes; null where an image has none.
+        classes: the C names.
+    """
+    counts = [[(each or {}).get(name, 0) for name in classes] for each in votes]
+    return _shares(np.array(counts, np.float64).reshape(-1, len(classes)))
+
+
+def _shares(numbers: np.ndarray) -> np.ndarray:
+    """Return shares of the votes; single ones do not count, as in the paper."""
     numbers = np.where(numbers > 1, numbers, 0)
     counts = numbers.sum(axis=1, keepdims=True)
     return np.divide(numbers, counts, out=np.zeros_like(numbers), where=counts > 0).astype(

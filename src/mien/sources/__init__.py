@@ -1,40 +1,90 @@
-"""Data sources: drawn sample, folder, archive, table and download; one function chooses."""
+"""Data sources: a module for each form that data sets come in; `opened` chooses among them."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from types import ModuleType
 
 from mien.errors import SourceError
-from mien.sources import archive, drawn, folder, table
-from mien.sources.items import Entry, Ignored, Item, Source, examples
+from mien.labels import EXPRESSIONS, Labels
+from mien.sources import (
+    affectnet,
+    arrays,
+    ckplus,
+    class_folders,
+    drawn,
+    expw,
+    ferplus,
+    file_list,
+    file_names,
+    folder,
+    hub_parquet,
+    pixel_table,
+    rafdb,
+)
+from mien.sources.files import Files, SourceFile
+from mien.sources.items import Entry, Item, Source, examples
 
-__all__ = ["Item", "Source", "examples", "opened"]
+__all__ = ["READERS", "Item", "Source", "examples", "opened"]
 
+# In the order in which they are asked: the authors' own forms before the general ones.
+READERS: tuple[ModuleType, ...] = (
+    rafdb,
+    affectnet,
+    ferplus,
+    expw,
+    ckplus,
+    hub_parquet,
+    pixel_table,
+    arrays,
+    file_list,
+    class_folders,
+    file_names,
+)
 FORMS = (
     "a folder, zip or tar of images (.jpg, .png, ...) in folders named by their class, "
-    "FER2013 as a CSV (emotion, pixels, Usage), or a folder that holds several of these"
+    "FER2013 as a CSV (emotion, pixels, Usage), or a folder that holds several of these; "
+    "docs/data.md lists the forms"
 )
+OTHER_FILES = "files of other kinds"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(
+    path: Path,
+    labels: Labels | None = None,
+    form: str | None = None,
+    groups: Sequence[str] = (),
+    resplit: bool = False,
+) -> Iterator[Source]:
     """List the pictures of the source at `path`, to be read inside the `with` block.
 
-    A folder with `recipe.yaml` is drawn; other files are told apart by their content.
+    A folder with `recipe.yaml` is drawn. `PublicTest` and `PrivateTest` are FER2013's validation
+    and test splits; a set without PrivateTest has PublicTest as its test split.
 
-    `PublicTest` and `PrivateTest` are FER2013's validation and test splits. A set without
-    PrivateTest, as its common folder form is, has PublicTest as its test split.
+    Args:
+        path: folder, archive or file.
+        labels: what labels mean; None: names of expressions alone.
+        form: NAME of the one reader to use; None: all that recognise something.
+        groups: columns of tables to keep with each picture.
+        resplit: whether the source's splits do not matter.
 
     Raises:
-        SourceError: the source is missing, broken, unsafe, empty, of no known form, or two of
-            its pictures have one name.
+        SourceError: the source is missing, broken, unsafe, empty, of no known form, not plausible
+            as faces of several classes, or two of its pictures have one name.
     """
-    with ExitStack() as files:
+    with ExitStack() as stack:
         try:
-            source = _source(path, _entries(path, files))
+            if (path / "recipe.yaml").is_file():
+                source = _drawn(path)
+            else:
+                every = tuple(_listed(path, stack))
+                files = Files(every, labels or Labels(), tuple(groups), resplit)
+                source = _read(path, files, form)
         except OSError as error:
             raise SourceError(
                 f"{error.filename or path} cannot be read: {error.strerror or error}"
@@ -42,58 +92,123 @@ def opened(path: Path) -> Iterator[Source]:
         yield source
 
 
-def _entries(path: Path, files: ExitStack) -> Iterable[Entry | Ignored]:
+def _listed(path: Path, stack: ExitStack) -> Iterator[SourceFile]:
     if not path.exists():
         raise SourceError(
             f"{path} does not exist: set data.source to {FORMS}, or data.url to an address"
         )
-    if (path / "recipe.yaml").is_file():
-        return (
-            Entry(item.name, item.label, item.split, partial(bytes, item.data))
-            for item in drawn.items(path)
-        )
-    if path.is_dir():
-        return folder.entries(path, files)
-    if archive.is_archive(path):
-        return archive.entries(path, PurePosixPath(), (), files)
-    stream = files.enter_context(path.open("rb"))
-    begin = stream.read(16)
-    stream.seek(0)
-    if path.suffix.lower() == ".csv" or table.is_table(stream):
-        stream.seek(0)
-        return table.entries(stream, PurePosixPath(path.name), ())
-    raise SourceError(f"{path} is no source: expected {FORMS}; got a file that begins {begin!r}")
+    yield from folder.files(path, stack) if path.is_dir() else folder.single(path, stack)
 
 
-def _source(path: Path, found: Iterable[Entry | Ignored]) -> Source:
-    """Return what was found in order, with one meaning for each split."""
-    entries, ignored = [], []
-    for one in found:
-        if isinstance(one, Entry):
-            entries.append(one)
-        else:
-            ignored.append(one.name)
-    ignored.sort()
+def _drawn(path: Path) -> Source:
+    entries = [
+        Entry(item.name, item.label, item.split, partial(bytes, item.data))
+        for item in drawn.items(path)
+    ]
+    return Source(_ordered(path, entries), ["drawn faces"], {})
+
+
+def _read(path: Path, files: Files, form: str | None) -> Source:
+    """Return what the readers make of the files, once it is plausible."""
+    readers = [reader for reader in READERS if form in (None, reader.NAME)]
+    if not readers:
+        names = ", ".join(reader.NAME for reader in READERS)
+        raise SourceError(f"data.format: expected one of {names}, got {form!r}")
+    entries: list[Entry] = []
+    forms: list[str] = []
+    left_out: dict[str, list[str]] = {}
+    hidden = [file.path for file in files.every if _is_hidden(file.path)]
+    rest = files.without(hidden)
+    for reader in readers:
+        if not rest.every or not reader.recognises(rest):
+            continue
+        reading = reader.read(rest)
+        entries += reading.entries
+        if reading.entries:
+            forms.append(reader.NAME)
+        for kind, names in reading.left_out.items():
+            left_out.setdefault(kind, []).extend(names)
+        rest = rest.without(reading.taken)
+    pictures = {file.path for file in rest.pictures}
+    if pictures:
+        left_out.setdefault("pictures without a label", []).extend(pictures)
+    others = [*hidden, *(file.path for file in rest.every if file.path not in pictures)]
+    if others:
+        left_out.setdefault(OTHER_FILES, []).extend(others)
+    left_out = {kind: sorted(names) for kind, names in sorted(left_out.items())}
+    _refuse_implausible(path, files, entries, left_out)
+    return Source(_ordered(path, _meant(entries)), forms, left_out)
+
+
+def _is_hidden(path: str) -> bool:
+    """Tell whether a part of `path` is hidden or one that macOS adds to its archives."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
+
+
+def _refuse_implausible(
+    path: Path, files: Files, entries: Sequence[Entry], left_out: Mapping[str, Sequence[str]]
+) -> None:
+    """Refuse a source that gives no faces of several classes.
+
+    Raises:
+        SourceError: see `opened`.
+    """
     if not entries:
+        pictures = files.pictures
+        if not pictures:
+            others = [file.path for file in files.every]
+            raise SourceError(
+                f"{path} holds no image: expected {FORMS}; "
+                f"got {len(others):,} other files: {examples(sorted(others)) or 'none'}"
+            )
+        counts = Counter("/".join(file.folders) or "the top folder" for file in pictures)
+        found = ", ".join(f"{name} ({count:,})" for name, count in counts.most_common(3))
+        more = f" and {len(counts) - 3:,} more" if len(counts) > 3 else ""
         raise SourceError(
-            f"{path} holds no image: expected {FORMS}; "
-            f"got {len(ignored):,} other files: {examples(ignored) or 'none'}"
+            f"{path} names no expression: {len(pictures):,} pictures lie in {found}{more}; "
+            f"expected folders such as {', '.join(EXPRESSIONS[:4])}, a table or names of files "
+            "that say it; say what the folders mean in data.labels, such as "
+            "-S 'data.labels={1: surprise, 2: fear}'"
         )
-    entries.sort(key=lambda entry: entry.name)
-    for entry in entries:
+    classes = {entry.label for entry in entries}
+    if len(classes) < 2:
+        raise SourceError(
+            f"{path}: all {len(entries):,} pictures are of one class, {classes.pop()}; expected "
+            "two or more: say what other folders or labels mean in data.labels"
+        )
+
+
+def _meant(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries with one meaning for each split."""
+    private = any(entry.split == "privatetest" for entry in entries)
+    meaning = {"publictest": "validation" if private else "test", "privatetest": "test"}
+    # The name of a single set says nothing.
+    several = len({entry.part for entry in entries}) > 1
+    return [
+        replace(
+            entry,
+            split=meaning.get(entry.split or "", entry.split),
+            part=entry.part if several else "",
+        )
+        if entry.split in meaning or (entry.part and not several)
+        else entry
+        for entry in entries
+    ]
+
+
+def _ordered(path: Path, entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries by name.
+
+    Raises:
+        SourceError: a name is no text, or two pictures share one.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
         try:
             entry.name.encode()
         except UnicodeEncodeError:
             raise SourceError(f"{path}: the name {entry.name!r} is no UTF-8: rename it") from None
-    for one, other in pairwise(entries):
+    for one, other in pairwise(ordered):
         if one.name == other.name:
             raise SourceError(f"{path} holds two pictures named {one.name!r}: rename or remove one")
-    private = any(entry.split == "privatetest" for entry in entries)
-    meaning = {"publictest": "validation" if private else "test", "privatetest": "test"}
-    return Source(
-        [
-            replace(entry, split=meaning[entry.split]) if entry.split in meaning else entry
-            for entry in entries
-        ],
-        ignored,
-    )
+    return ordered

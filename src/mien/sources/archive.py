@@ -1,21 +1,23 @@
-"""Archives: zip and tar (gz, bz2, xz), read member by member and never unpacked.
+"""Archives: zip and tar (gz, bz2, xz), read member by member and never unpacked into a folder.
 
 What could harm is refused whole, in one line: names that lead outside, links, devices, encrypted
-members, sizes out of bounds. A compressed tar, which cannot be read out of order, is decompressed
-into a nameless temporary file first, within the same bounds.
+members, sizes out of bounds. A compressed tar, which cannot be read out of order, and an archive in
+an archive are written into temporary files first, within the same bounds.
 """
 
 import bz2
 import gzip
 import lzma
+import os
 import re
+import shutil
 import stat
 import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,21 +26,26 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from mien.crops.formats import PICTURES
 from mien.errors import SourceError
-from mien.sources import layout, table
-from mien.sources.items import Entry, Ignored
+from mien.sources.files import SourceFile
 
 MEBIBYTE = 2**20
-# Bytes of the largest member, of the largest table, and of all members together.
+# Bytes of the largest picture, of the largest other file, and of all members together.
 MEMBER = 64 * MEBIBYTE
 TABLE = 4096 * MEBIBYTE
 TOTAL = 20480 * MEBIBYTE
 # Images hardly shrink: more than RATIO times the archive's size, beyond FREE bytes, is a bomb.
 RATIO = 100
 FREE = 256 * MEBIBYTE
+# Methods of a zip that are read, and the largest dictionary of LZMA, that of `7z -mx=9`.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+DICTIONARY = 64 * MEBIBYTE
 # Characters of the longest name, as of paths on Linux.
 NAME = 4096
 
+# Zips by their content, and files of another kind to people.
+OTHER_KINDS = (".docx", ".jar", ".keras", ".npz", ".odt", ".pptx", ".whl", ".xlsx")
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 COMPRESSIONS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
@@ -71,6 +78,8 @@ class _Member:
 
 def is_archive(file: Path) -> bool:
     """Tell by name or content whether `file` is a zip or a tar, sound or broken."""
+    if file.name.lower().endswith(OTHER_KINDS):
+        return False
     if file.name.lower().endswith(SUFFIXES) or _is_zip(file):
         return True
     with file.open("rb") as stream:
@@ -85,38 +94,57 @@ def is_archive(file: Path) -> bool:
     return True
 
 
-def entries(
-    file: Path, path: PurePosixPath, folders: Sequence[str], files: ExitStack
-) -> Iterator[Entry | Ignored]:
-    """Yield what the archive `file` holds; an archive in it is not looked into.
+def files(file: Path, path: str, stack: ExitStack, nested: bool = False) -> Iterator[SourceFile]:
+    """Yield the files in the archive `file`, those of archives in it included, one level deep.
 
     Args:
         file: the archive.
         path: its place in the source, which leads the names; empty where it is the source.
-        folders: folders around it, which place its members along with their own.
-        files: keeps the archive open until the pictures are read.
+        stack: keeps the archive open until the pictures are read.
+        nested: whether it lies in an archive itself; archives in it are then files like others.
 
     Raises:
         SourceError: the archive is broken or unsafe.
     """
-    with _intact(file):
-        members = list((_zipped if _is_zip(file) else _tarred)(file, files))
+    with _intact(file, path):
+        members = list((_zipped if _is_zip(file) else _tarred)(file, stack))
     safe = [(member, _safe(file, member)) for member in members]
     _check_total(file, sum(member.size for member in members))
     for member, inside in safe:
-        name = path / inside
-        if layout.is_hidden(inside):
-            yield Ignored(str(name))
-        elif layout.is_image(inside):
-            label, split = layout.place((*folders, *inside.parts[:-1]), str(name))
-            yield Entry(str(name), label, split, partial(_read, file, member))
-        elif inside.suffix.lower() == ".csv" and _is_table(file, member):
-            around = (*folders, *layout.around(inside))
-            with _intact(file), member.open() as stream:
-                rows = list(table.entries(stream, name, around))
-            yield from rows
-        else:
-            yield Ignored(str(name))
+        name = "/".join(filter(None, (path, inside.as_posix())))
+        if not nested and inside.name.lower().endswith(SUFFIXES):
+            inner = _copied(file, member, stack)
+            if is_archive(inner):
+                try:
+                    yield from files(inner, name, stack, nested=True)
+                except SourceError as error:
+                    # Nobody knows the temporary file.
+                    raise SourceError(str(error).replace(str(inner), name)) from error
+                continue
+        yield SourceFile(
+            name,
+            partial(_opened, file, member),
+            partial(_read, file, member),
+            inside.suffix.lower(),
+        )
+
+
+def _opened(file: Path, member: "_Member") -> IO[bytes]:
+    """Return the member's bytes as a file of its own, whole and within its bound."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115
+    with _intact(file), member.open() as packed:
+        shutil.copyfileobj(packed, stream, MEBIBYTE)
+    stream.seek(0)
+    return stream
+
+
+def _copied(file: Path, member: "_Member", stack: ExitStack) -> Path:
+    """Return a temporary file with the member's bytes, which the stack removes."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))
+    path = Path(folder, PurePosixPath(member.name).name)
+    with _opened(file, member) as stream, path.open("wb") as copy:
+        shutil.copyfileobj(stream, copy, MEBIBYTE)
+    return path
 
 
 def _is_zip(file: Path) -> bool:
@@ -124,13 +152,8 @@ def _is_zip(file: Path) -> bool:
         return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def _is_table(file: Path, member: _Member) -> bool:
-    with _intact(file), member.open() as stream:
-        return table.is_table(stream)
-
-
 @contextmanager
-def _intact(file: Path) -> Iterator[None]:
+def _intact(file: Path, path: str = "") -> Iterator[None]:
     """Turn what a broken archive makes the libraries raise into one line."""
     try:
         yield
@@ -140,21 +163,22 @@ def _intact(file: Path) -> Iterator[None]:
         # It may quote the file.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise SourceError(
-            f"{file} is broken, cut short or no zip or tar: {reason}; get it anew"
+            f"{path or file} is broken, cut short or no zip or tar: {reason}; get it anew"
         ) from error
 
 
 def _safe(file: Path, member: _Member) -> PurePosixPath:
     """Return the member's path inside the archive once its name and size are harmless."""
-    name = member.name
+    # Some programs for Windows write its separator.
+    name = member.name.replace("\\", "/")
     path = PurePosixPath(name)
     if len(name) > NAME:
         raise _unsafe(file, f"{name[:40]}…", f"has a name of {len(name):,} characters")
-    if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name):
+    if "\0" in name or re.match("[A-Za-z]:", name):
         raise _unsafe(file, name, "is no portable path")
     if path.is_absolute() or ".." in path.parts:
         raise _unsafe(file, name, "leads outside the archive")
-    bound = TABLE if path.suffix.lower() == ".csv" else MEMBER
+    bound = MEMBER if path.suffix.lower() in PICTURES else TABLE
     if member.size > bound:
         raise _unsafe(file, name, f"has {member.size:,} bytes, more than the {bound:,} allowed")
     return path
@@ -193,10 +217,24 @@ def _zipped(file: Path, files: ExitStack) -> Iterator[_Member]:
             raise _unsafe(file, name, "is a link or a device")
         if info.flag_bits & 0x1:
             raise _unsafe(file, name, "is encrypted")
-        # The other methods decompress without a bound on memory.
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _unsafe(file, name, "is packed with another method than deflate")
+        if info.compress_type not in METHODS:
+            raise _unsafe(file, name, "is packed by a method that is not read; pack it by deflate")
+        if info.compress_type == zipfile.ZIP_LZMA and _dictionary(file, info) > DICTIONARY:
+            raise _unsafe(file, name, f"needs more than {DICTIONARY:,} bytes to be unpacked")
         yield _Member(name, info.file_size, partial(archive.open, info))
+
+
+def _dictionary(file: Path, info: zipfile.ZipInfo) -> int:
+    """Return the bytes of memory that unpacking a member takes by LZMA, which its data declare.
+
+    A zip's local header has 30 bytes, then a name and extra fields, whose lengths it tells; the
+    data begin with a version, the length of the properties, a byte and the dictionary's size.
+    """
+    with file.open("rb") as stream:
+        stream.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<HH", stream.read(4))
+        stream.seek(name + extra + 5, os.SEEK_CUR)
+        return int(struct.unpack("<I", stream.read(4))[0])
 
 
 def _tarred(file: Path, files: ExitStack) -> Iterator[_Member]:

@@ -1,63 +1,67 @@
-"""Folders: pictures, archives and tables below one folder, read as one set."""
+"""Folders: all files below one folder, those of the archives in it included."""
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import IO
 
+from mien.crops.formats import PICTURES
 from mien.errors import SourceError
-from mien.sources import archive, layout, table
-from mien.sources.items import Entry, Ignored
+from mien.sources import archive
+from mien.sources.files import SourceFile
 
 
-def entries(folder: Path, files: ExitStack) -> Iterator[Entry | Ignored]:
-    """Yield what lies below `folder`; what an archive holds is named `ARCHIVE/MEMBER`.
+def files(folder: Path, stack: ExitStack) -> Iterator[SourceFile]:
+    """Yield the files below `folder`; what an archive holds is named `ARCHIVE/MEMBER`.
 
     Args:
-        folder: links in it are followed.
-        files: keeps the archives open until the pictures are read.
+        folder: links to files in it are followed.
+        stack: keeps the archives open until the pictures are read.
 
     Raises:
-        SourceError: a file cannot be read, or links form a loop.
+        SourceError: a file cannot be read, an archive is broken or unsafe, or a link leads to a
+            folder.
     """
-    for inside, file in _files(folder, "", ()):
-        path = PurePosixPath(inside)
-        if layout.is_hidden(path):
-            yield Ignored(inside)
-        elif layout.is_image(path):
-            label, split = layout.place(path.parts[:-1], inside)
-            yield Entry(inside, label, split, partial(_read, file))
-        elif archive.is_archive(Path(file)):
-            yield from archive.entries(Path(file), path, layout.around(path), files)
-        elif _is_table(file):
-            with open(file, "rb") as stream:
-                yield from table.entries(stream, path, layout.around(path))
+    for inside, path in _walk(folder, ""):
+        suffix = os.path.splitext(inside)[1].lower()
+        if suffix not in PICTURES and archive.is_archive(Path(path)):
+            yield from archive.files(Path(path), inside, stack)
         else:
-            yield Ignored(inside)
+            yield SourceFile(inside, partial(_open, path), partial(_read, path), suffix)
 
 
-def _files(folder: Path, inside: str, above: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
+def single(file: Path, stack: ExitStack) -> Iterator[SourceFile]:
+    """Yield the one file that is the source, or what it holds if it is an archive."""
+    if archive.is_archive(file):
+        yield from archive.files(file, "", stack)
+    else:
+        opens, reads = partial(_open, str(file)), partial(_read, str(file))
+        yield SourceFile(file.name, opens, reads, file.suffix.lower())
+
+
+def _walk(folder: Path, inside: str) -> Iterator[tuple[str, str]]:
     """Yield the files below `folder`, each as its path from the source and its own.
 
-    As text, for a set may have a million. `above` are the real folders on the way to `folder`,
-    which is `inside` the source.
+    As text, for a set may have a million.
     """
-    real = folder.resolve()
-    if real in above:
-        raise SourceError(f"{folder} leads back to {real}: remove the link")
     with os.scandir(folder) as children:
-        found = [(child.name, child.path, child.is_dir(), child.is_file()) for child in children]
-    for name, path, is_folder, is_file in found:
+        found = [(e.name, e.path, e.is_symlink(), e.is_dir(), e.is_file()) for e in children]
+    for name, path, is_link, is_folder, is_file in found:
+        if is_folder and is_link:
+            raise SourceError(
+                f"{path} is a link to a folder, and DVC would not notice a change behind it: "
+                "set data.source to the folder that holds the real ones, or copy it"
+            )
         if is_folder:
-            yield from _files(Path(path), f"{inside}{name}/", (*above, real))
+            yield from _walk(Path(path), f"{inside}{name}/")
         elif is_file:
             yield inside + name, path
 
 
-def _is_table(file: str) -> bool:
-    with open(file, "rb") as stream:
-        return table.is_table(stream)
+def _open(file: str) -> IO[bytes]:
+    return open(file, "rb")
 
 
 def _read(file: str) -> bytes:
