@@ -19,10 +19,15 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test faults lint format app ui serve dashboard results release-models experiments diff docs lock clean help
+.PHONY: all run test faults lint format app ui serve dashboard results release-models experiments diff docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
+
+run: export SOURCE := $(value SOURCE)
+run: export SET := $(value SET)
+run: $(INSTALLED)  ## Run the pipeline on your data as an experiment (SOURCE='archive (1).zip' SET='train.epochs=3')
+	@python scripts/run.py
 
 test: $(INSTALLED)  ## Run the tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

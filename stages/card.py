@@ -17,6 +17,7 @@ def main(params: Params) -> None:
         robustness=read_json(Path("metrics/robustness.json")),
         export=read_json(Path("metrics/export.json")),
         suspects=read_json(Path("metrics/suspects.json")),
+        groups=read_json(Path("metrics/groups.json")),
         policy=params.audit.policy,
         split=params.data.split,
         resplit=params.data.resplit,

@@ -33,6 +33,7 @@ def main(params: Params) -> None:
     write_json(Path("metrics/evaluate.json"), made.metrics() | {"tta": params.evaluate.tta})
     write_json(Path("metrics/summary.json"), made.summary)
     write_json(Path("metrics/robustness.json"), made.robustness.metrics(made.champion))
+    write_json(Path("metrics/groups.json"), made.groups)
     for name, rows in made.tables.items():
         rows.to_csv(REPORTS / f"{name}.csv", index=False)
     drawn = [*charts.model_figures(made)]

@@ -89,7 +89,17 @@ def _parser() -> argparse.ArgumentParser:
         "is hashed anew, a damaged one removed) and MLflow, a line each. Start it in the project's "
         "root.",
     )
-    doctor.set_defaults(run=lambda given: examine())
+    doctor.add_argument(
+        "--repair", action="store_true", help="set MLflow's paths right after a move or a copy"
+    )
+    doctor.set_defaults(run=lambda given: examine(given.repair))
+    promote = commands.add_parser(
+        "promote",
+        help="make the best model of the last experiment the champion",
+        description="Move the alias `champion` in MLflow to the model that has `challenger`, the "
+        "best one of the last `dvc exp run`. Start it in the project's root.",
+    )
+    promote.set_defaults(run=lambda given: promote_challenger())
     return parser
 
 
@@ -167,7 +177,20 @@ def write_report(rev: str | None, output: Path) -> None:
     print(f"wrote {output}")
 
 
-def examine() -> None:
+def promote_challenger() -> None:
+    """Make the challenger in MLflow the champion, and print what changed.
+
+    Raises:
+        MienError: this is no project, there is no challenger, or the pipeline is not installed.
+    """
+    if importlib.util.find_spec("mlflow") is None:
+        raise MienError("MLflow is not installed; run `pip install 'mien[pipeline]'`")
+    from mien import tracking
+
+    print(tracking.promote(Path.cwd()))
+
+
+def examine(repair: bool) -> None:
     """Print a line for each check of the project.
 
     Raises:
@@ -180,7 +203,7 @@ def examine() -> None:
     from mien import doctor
 
     wrong = 0
-    for name, good, said in doctor.examine():
+    for name, good, said in doctor.examine(repair):
         print(f"{'ok   ' if good else 'WRONG'} {name:<9} {said}", flush=True)
         wrong += not good
     if wrong:

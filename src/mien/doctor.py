@@ -29,11 +29,14 @@ LEAST_GB = 1.0
 OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
-def examine() -> Iterator[tuple[str, bool, str]]:
+def examine(repair: bool = False) -> Iterator[tuple[str, bool, str]]:
     """Yield the name of each check, whether all is well, and the evidence, for this folder.
 
     Objects of DVC's cache that are not what their names say are removed, and runs in MLflow whose
     process is gone are closed; nothing else is changed.
+
+    Args:
+        repair: whether MLflow's paths of a project that was moved or copied are set right, too.
     """
     checks: dict[str, Callable[[], str]] = {
         "versions": _versions,
@@ -43,7 +46,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
         "dvc.lock": _lock,
         "locks": _locks,
         "cache": _cache,
-        "MLflow": lambda: tracking.examined(Path.cwd()),
+        "MLflow": lambda: tracking.examined(Path.cwd(), repair),
     }
     for name, check in checks.items():
         try:

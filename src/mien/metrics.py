@@ -1,5 +1,6 @@
 """Every number a classifier is judged by, computed once, with its uncertainty."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -229,6 +230,25 @@ def paired(labels: np.ndarray, a: np.ndarray, b: np.ndarray, seed: int) -> dict[
         low, high = _percentiles(np.concatenate([part[row] for part in drawn]))
         values |= {name: difference[row][0], f"{name}_low": low, f"{name}_high": high}
     return _plain(values)
+
+
+def independent_difference(
+    one: tuple[float, float, float], other: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return the 95 % interval of `other` minus `one`, two scores of different images.
+
+    Each end lies as far from the difference as the two intervals' arms together, by the square
+    root of the sum of their squares (Zou and Donner 2008, Statistics in Medicine 27).
+
+    Args:
+        one: a score and the low and high end of its 95 % interval.
+        other: the same of the other.
+    """
+    difference = other[0] - one[0]
+    return (
+        difference - math.hypot(other[0] - other[1], one[2] - one[0]),
+        difference + math.hypot(other[2] - other[0], one[0] - one[1]),
+    )
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:

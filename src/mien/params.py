@@ -243,7 +243,9 @@ class Train(Section):
     schedule: Literal["constant", "cosine", "plateau"] = Field(
         description="of the learning rate; plateau: halved whenever validation stalls"
     )
-    warmup_epochs: float = Field(ge=0, description="linear warm-up, part of `epochs`")
+    warmup_epochs: float = Field(
+        ge=0, description="linear warm-up, part of `epochs`; cut to them if longer"
+    )
     early_stopping: int = Field(ge=0, description="epochs without a better validation; 0: off")
     label_smoothing: float = Field(ge=0, lt=1, description="of a target spread over all classes")
     mixup: float = Field(ge=0, description="alpha of the Beta distribution; 0: off")
@@ -263,10 +265,6 @@ class Train(Section):
             )
         if self.folds == 1:
             raise ValueError("folds must be 0 or at least 2, got 1")
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs must be below epochs ({self.epochs}), got {self.warmup_epochs:g}"
-            )
         return self
 
 
@@ -442,6 +440,17 @@ class Params(Section):
     evaluate: Evaluate
     ci: Ci
     tensorboard: bool = Field(description="write the epochs to .mien/tensorboard too")
+
+    @model_validator(mode="after")
+    def _members_are_trained(self) -> "Params":
+        trained = ["train", *(f"tune_{arch}" for arch in self.tune.archs)]
+        for name in self.ensemble.members:
+            if name not in trained:
+                raise ValueError(
+                    f"ensemble.members: {name!r} is no model, one of {', '.join(trained)}; change "
+                    "it, or add its architecture to tune.archs"
+                )
+        return self
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

@@ -6,7 +6,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mien.evaluation import ensemble, leaderboard, learning, model_charts, robustness, tuning
+from mien.evaluation import (
+    ensemble,
+    groups,
+    leaderboard,
+    learning,
+    model_charts,
+    robustness,
+    tuning,
+)
 from mien.evaluation.evaluate import Evaluation
 
 # Tables with rows of each model that its charts are drawn from.
@@ -31,6 +39,9 @@ def model_figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
     yield "leaderboard", leaderboard.leaderboard_chart(tables["leaderboard"], evaluation.champion)
     label = evaluation.labels[evaluation.champion]
     yield "robustness", robustness.robustness_chart(tables["robustness"], label)
+    if evaluation.groups:
+        chart = groups.groups_chart(evaluation.groups, evaluation.champion, label)
+        yield "groups", chart
 
 
 def ensemble_figures(

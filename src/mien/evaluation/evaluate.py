@@ -9,7 +9,7 @@ import pandas as pd
 
 from mien import metrics
 from mien.ensembling.combination import combine
-from mien.evaluation import champion, predictions, robustness, tables
+from mien.evaluation import champion, groups, predictions, robustness, tables
 from mien.evaluation.leaderboard import leaderboard
 from mien.faces import Faces
 from mien.params import Evaluate
@@ -51,6 +51,7 @@ class Evaluation:
         tables: of all models, by name: `confusion`, `per_class`, `pr`, `reliability`, `roc`,
             `learning_curves`, `leaderboard` and `robustness`.
         robustness: of the champion.
+        groups: scores by group of persons, see `groups.measure`.
         shown: rows of the images whose attention was kept.
         attention: maps of each model by stage, see `models.attention.maps`.
     """
@@ -63,6 +64,7 @@ class Evaluation:
     summary: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     robustness: robustness.Robustness
+    groups: dict[str, dict[str, Any]]
     shown: np.ndarray
     attention: dict[str, dict[str, np.ndarray]]
 
@@ -117,6 +119,7 @@ def evaluate(models: Models, test: Faces, how: Evaluate, seed: int) -> Evaluatio
             "robustness": measured.table,
         },
         measured,
+        groups.measure(test, probabilities, seed),
         rows[:ATTENDED],
         found.attention,
     )

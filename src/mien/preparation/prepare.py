@@ -105,7 +105,7 @@ def image_table(
     table["split"] = splits.complete(
         table["split"],
         table["label"],
-        splits.joined(table["group"], table["subject"] if "subject" in table else None),
+        splits.joined(table["group"], table.get("subject")),
         table["part"] if "part" in table else pd.Series("", table.index),
         params.data.split.model_dump(),
         params.seed,

@@ -1,7 +1,6 @@
 """What differs between two states: scores with their significance, params, other numbers."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,20 +143,11 @@ def _scores(name: str, before: State, after: State) -> Iterator[Score]:
 def _independent(
     before: Mapping[str, float | None], after: Mapping[str, float | None]
 ) -> tuple[float, float] | None:
-    """Return the interval of the difference of two independent scores, if each has its own.
-
-    Each end lies as far from the difference as the two intervals' arms together, by the square
-    root of the sum of their squares (Zou and Donner 2008, Statistics in Medicine 27).
-    """
-    ends = [*before.values(), *after.values()]
-    if None in ends:
+    """Return the interval of the difference of two independent scores, if each has its own."""
+    one, other = ([side[end] for end in ENDS] for side in (before, after))
+    if None in one or None in other:
         return None
-    one, one_low, one_high, other, other_low, other_high = (float(end or 0) for end in ends)
-    difference = other - one
-    return (
-        difference - math.hypot(other - other_low, one_high - one),
-        difference + math.hypot(other_high - other, one - one_low),
-    )
+    return metrics.independent_difference(tuple(one), tuple(other))  # type: ignore[arg-type]
 
 
 def _paired(name: str, before: State, after: State) -> dict[str, tuple[float, float]]:

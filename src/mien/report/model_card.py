@@ -140,8 +140,7 @@ under which licence is not known to the pipeline; find out before you use the mo
 {% endif %}
 {% if suspects.action != "none" %}
 Nets that had not learnt from them doubted the labels of {{ suspects.suspects }} of the
-{{ suspects.images }} train images (Northcutt et al. 2021, arXiv:1911.00068), which were
-{{ {"list": "kept", "drop": "left out", "soften": "softened"}[suspects.action] }}.
+{{ suspects.images }} train images (Northcutt et al. 2021, arXiv:1911.00068), which were kept.
 {% endif %}
 {% if audit.votes is defined %}
 Training aims at the votes of FER+ (Barsoum et al. 2016, arXiv:1608.01041), most of which agree with
@@ -235,10 +234,32 @@ corruption above, {{ worst.corruption }} at {{ "%g"|format(worst.level) }}, leav
 
 ## Fairness
 
+{% if groups %}
+Accuracy on test by group, of properties that the source gives (`data.groups`). A gap compares
+groups of 30 images or more.
+
+{% for name, models in groups.items() %}
+| {{ name }} | images | accuracy | macro-F1 |
+|---|---|---|---|
+{% for value, score in models[evaluation.champion].groups.items() %}
+| {{ value }} | {{ score.n }} | {{ interval(score, "accuracy") }} | {#
+#}{{ interval(score, "macro_f1") }} |
+{% endfor %}
+
+{% set gap = models[evaluation.champion].gap %}
+{% if gap %}
+The largest gap by {{ name }}: {{ gap.best }} over {{ gap.worst }} by
+{{ interval(gap, "difference") }}.
+{% endif %}
+{% endfor %}
+
+{% else %}
 The data has no labels of age, sex, skin colour or origin. Whether the model serves these groups
-alike has not been measured, and nothing here says that it does; where others measured it,
-expression readers differed (Xu et al. 2020, arXiv:2007.10075). Before any use on people, test on a
-labelled set of those concerned, by group, with intervals.
+alike has not been measured, and nothing here says that it does. `data.groups` measures it where a
+source has such columns.
+{% endif %}
+Where others measured it, expression readers differed (Xu et al. 2020, arXiv:2007.10075). Before any
+use on people, test on a labelled set of those concerned, by group, with intervals.
 
 ## Law: the EU's AI Act, Regulation (EU) 2024/1689
 
@@ -271,6 +292,7 @@ def model_card(
     robustness: Mapping[str, Any],
     export: Mapping[str, Any],
     suspects: Mapping[str, Any],
+    groups: Mapping[str, Any],
     policy: Policy,
     split: Split,
     resplit: bool,
@@ -286,6 +308,7 @@ def model_card(
         robustness: of metrics/robustness.json.
         export: of metrics/export.json.
         suspects: of metrics/suspects.json.
+        groups: of metrics/groups.json.
         policy: what happened to each fault of the data.
         split: the fractions of splits that were made.
         resplit: whether the source's splits were ignored.
@@ -309,6 +332,7 @@ def model_card(
         robustness=robustness,
         export=export,
         suspects=suspects,
+        groups=groups,
         policy=policy.model_dump(),
         split=split,
         resplit=resplit,

@@ -51,7 +51,8 @@ def _reasons(
 ) -> list[str]:
     """Return what is true of one part of DVC's status: a text, or paths and their states."""
     if isinstance(change, str):
-        return [change]
+        # `track` asks MLflow each time, and is never stale by that.
+        return [] if change == "always changed" else [change]
     reasons = []
     for path, state in change.get("changed deps", {}).items():
         if isinstance(state, dict):

@@ -126,7 +126,7 @@ def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
                 encoding=form.encoding,
                 encoding_errors="replace",
                 # Not str: pandas would keep text in Arrow, which is slow to read cell by cell.
-            dtype=object,
+                dtype=object,
                 keep_default_na=False,
                 na_values=[],
                 skipinitialspace=True,

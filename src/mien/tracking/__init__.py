@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,18 @@ def rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def digest(folders: Iterable[Path]) -> str:
+    """Return the sha256 of all files in the folders, but of weights, whose hashes records hold."""
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    return key(
+        [
+            [file.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]
+            for file in files
+            if file.suffix != ".h5"
+        ]
+    )
+
+
 def key(content: Any) -> str:
     """Return the sha256 of `content` as canonical JSON, 64 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -177,14 +189,48 @@ def track(
 
         with store.one_line_errors(root):
             pages = {"model_card.md": card, "report.html": report}
-            said = log_state(store.connect(root), models, evaluation, exported, pages)
+            said = log_state(store.connect(root), models, evaluation, exported, pages, alias())
     else:
         said = (
-            "nothing logged, as MIEN_TRACKING=off; to log this state later: "
-            "rm mlflow.tracked.json && dvc repro track"
+            "nothing logged, as MIEN_TRACKING=off; the next `dvc repro` without it logs this state"
         )
     print(f"MLflow: {said}", file=sys.stderr)
     return sorted([*(key(model.record) for model in models), pipeline_key(models, evaluation)])
+
+
+def alias() -> str:
+    """Return the alias for the best model of this state.
+
+    An experiment's is `challenger`: only the workspace itself, by `dvc repro`, moves `champion`.
+    """
+    return "challenger" if os.environ.get("DVC_EXP_NAME") else "champion"
+
+
+def is_logged(keys: Sequence[str], root: Path) -> bool:
+    """Tell whether the store holds the runs with these keys, and the alias; MLflow is not imported.
+
+    Of a server it is not known without asking, and so False.
+
+    Args:
+        keys: what `track` returned for this state.
+        root: folder of the project, where the default store lies.
+    """
+    from mien.tracking import local_store
+
+    return _enabled() and local_store.is_default() and local_store.holds(root, keys, alias())
+
+
+def promote(root: Path) -> str:
+    """Move `champion` to the model with the alias `challenger`; return in one line what changed.
+
+    Raises:
+        TrackingError: there is no challenger, or MLflow does not answer.
+    """
+    from mien.tracking import store
+    from mien.tracking.champion import promote_challenger
+
+    with store.one_line_errors(root):
+        return promote_challenger(store.connect(root))
 
 
 def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
@@ -206,21 +252,35 @@ def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
     return None if run is None else run.data.metrics.get("training_seconds")
 
 
-def examined(root: Path) -> str:
+def examined(root: Path, repair: bool = False) -> str:
     """Return in one line what the store holds; runs of dead processes are closed as killed.
 
     Args:
         root: folder of the project, where the default store lies.
+        repair: whether paths of a project that was moved or copied are set right.
 
     Raises:
         TrackingError: MLflow does not answer, or MIEN_TRACKING is neither `on` nor `off`.
     """
     if not _enabled():
         return "off"
-    from mien.tracking import runs, store
+    from mien.tracking import local_store, runs, store
 
-    if "MLFLOW_TRACKING_URI" not in os.environ and not (root / "mlflow.db").exists():
-        return "no runs yet"
+    if local_store.is_default():
+        if not (root / local_store.DATABASE).exists():
+            return "no runs yet"
+        if old := local_store.moved_from(root):
+            if not repair:
+                raise TrackingError(
+                    f"the store speaks of {old}, from where this project was moved or copied; run "
+                    "`mien doctor --repair` or `dvc repro`"
+                )
+            local_store.follow(root)
+        if not (root / local_store.ARTIFACTS).is_dir():
+            raise TrackingError(
+                f"{local_store.ARTIFACTS}/ is gone, and with it all models in MLflow; delete "
+                f"{local_store.DATABASE}, then `dvc repro` fills a new store"
+            )
     with store.one_line_errors(root):
         connected = store.connect(root)
         closed = runs.close_dead(connected)

@@ -12,21 +12,24 @@ from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
+from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from mien import tracking
+from mien.errors import TrackingError
 from mien.tracking.notes import about_version
 from mien.tracking.store import Store
 
 REGISTERED = "mien"
-ALIAS = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 ABOUT = """Reads the expression on a face.
 
-The alias `champion` stands on the best model on validation that params.yaml allows. A version's
-description tells what it takes."""
+The alias `champion` stands on the workspace's best model on validation, `challenger` on that of the
+last experiment (`dvc exp run`); `mien promote` makes it the champion. The description of a
+version tells what it takes."""
 ONNX = """The champion {name} as ONNX; docs/serving.md tells how to serve it.
 
 Input: a column `image`, image files as base64 text or bytes, and the param `detect`. Output: for
@@ -63,14 +66,23 @@ def log_model(store: Store, run: Run, trained: tracking.TrackedModel) -> str:
     )
 
 
-def register(store: Store, run: Run, exported: Path | None, card: str) -> str:
-    """Put the alias on the champion's version, made if there is none; return its number.
+def register(
+    store: Store,
+    run: Run,
+    model: tracking.TrackedModel,
+    exported: Path | None,
+    card: str,
+    alias: str,
+) -> str:
+    """Put the alias on the model's version, made if there is none; return in one line what changed.
 
     Args:
         store: where the models lie.
-        run: the champion's finished run.
+        run: the model's finished run.
+        model: the best one of a state.
         exported: folder of its `model.onnx` and `card.json`; None: it is registered as Keras.
         card: its model card, Markdown, for the notes of a new version.
+        alias: `champion` or `challenger`.
     """
     client = store.client
     try:
@@ -88,10 +100,52 @@ def register(store: Store, run: Run, exported: Path | None, card: str) -> str:
         if one.tags.get("mien.served", "keras") == served
     ]
     number = str(found[0] if found else _new_version(store, run, exported, served, card))
+    about = {
+        "mien.name": model.id.name,
+        "mien.validation_macro_f1": f"{model.validation['macro_f1']:.4f}",
+        "mien.data": model.record["data"].get("data/faces/validation", ""),
+    }
+    for tag, value in about.items():
+        client.set_model_version_tag(REGISTERED, number, tag, value)
+    return _moved(client, alias, number)
+
+
+def promote_challenger(store: Store) -> str:
+    """Put `champion` on the version of `challenger`; return in one line what changed.
+
+    Raises:
+        TrackingError: there is no challenger.
+    """
+    try:
+        challenger = store.client.get_model_version_by_alias(REGISTERED, CHALLENGER)
+    except MlflowException as error:
+        raise TrackingError(
+            "there is no challenger to promote; the best model of a `dvc exp run` becomes one"
+        ) from error
+    return _moved(store.client, CHAMPION, str(challenger.version))
+
+
+def _moved(client: MlflowClient, alias: str, number: str) -> str:
+    """Put the alias on a version; return where it was, both scores, and whether the data differ."""
     aliases = client.get_registered_model(REGISTERED).aliases
-    if str(aliases.get(ALIAS)) != number:
-        client.set_registered_model_alias(REGISTERED, ALIAS, number)
-    return number
+    before = aliases.get(alias)
+    if str(before) == number:
+        return f"{alias} stays {_told(client, number)}"
+    client.set_registered_model_alias(REGISTERED, alias, number)
+    if before is None:
+        return f"{alias} is now {_told(client, number)}"
+    old, new = (client.get_model_version(REGISTERED, str(one)).tags for one in (before, number))
+    same = "the same" if old.get("mien.data") == new.get("mien.data") else "other"
+    return (
+        f"{alias} moved from {_told(client, str(before))} to {_told(client, number)}, measured on "
+        f"{same} validation images"
+    )
+
+
+def _told(client: MlflowClient, number: str) -> str:
+    tags = client.get_model_version(REGISTERED, number).tags
+    score = tags.get("mien.validation_macro_f1", "unknown")
+    return f"{tags.get('mien.name', 'a model')} (version {number}, validation macro-F1 {score})"
 
 
 def _new_version(store: Store, run: Run, exported: Path | None, served: str, card: str) -> str:

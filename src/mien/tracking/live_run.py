@@ -69,7 +69,7 @@ class LiveRun:
             arch = self._params["model"]["arch"]
             self._run = self._run or runs.begin(
                 self._store,
-                self._model.run_name(arch),
+                self._model.run_name(runs.kind(self._params)),
                 stage=self._model.dvc_stage,
                 arch=arch,
                 name=self._model.name,

@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.errors import TrackingError
-from mien.tracking import store
+from mien.tracking import local_store, store
 
 
 def download(uri: str, folder: Path, root: Path) -> Path:
@@ -27,6 +27,7 @@ def download(uri: str, folder: Path, root: Path) -> Path:
         raise TrackingError(
             f"{uri}: no mlflow.db in {root}; go to the project's folder or set MLFLOW_TRACKING_URI"
         )
+    local_store.follow(root)
     address = store.address(root)
     try:
         return Path(

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -26,6 +27,19 @@ def find(store: Store, tag: str, value: str, *statuses: str) -> Run | None:
         order_by=["attributes.start_time DESC"],
     )
     return next((run for run in found if run.info.status in statuses), None)
+
+
+def kind(params: Mapping[str, Any]) -> str:
+    """Return what tells a training from others in a list of runs: `compact ×2, 60 epochs`.
+
+    Args:
+        params: the sections `model` and `train` of params.yaml.
+    """
+    model, train = params["model"], params["train"]
+    width, weights = model.get("width", 1.0), model.get("weights", "none")
+    name = model["arch"] if width == 1 else f"{model['arch']} ×{width:g}"
+    start = "" if weights == "none" else f", from {PurePath(weights).name}"
+    return f"{name}, {train['epochs']} epochs{start}"
 
 
 def close_dead(store: Store) -> int:

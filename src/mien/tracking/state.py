@@ -29,18 +29,19 @@ def log_state(
     evaluation: Mapping[str, Any],
     exported: Path | None,
     pages: Mapping[str, str],
+    alias: str,
 ) -> str:
-    """Log what MLflow lacks; return in one line what was done."""
+    """Log what MLflow lacks, put the alias on the best model; return in one line what was done."""
     runs.close_dead(store)
     members: dict[str, Run] = {}
     for model in models:
         members[model.record["name"]] = _model_run(store, model, members)
     added = _pipeline_run(store, models, members, evaluation, pages)
     champion = members[evaluation["champion"]]
-    number = register(store, champion, exported, pages["model_card.md"])
+    model = next(each for each in models if each.id.name == evaluation["champion"])
+    moved = register(store, champion, model, exported, pages["model_card.md"], alias)
     state = "new state of the pipeline" if added else "this state was there already"
-    name = f"{evaluation['champion']}, " if exported else f"{evaluation['champion']} (as Keras), "
-    return f"{state}; the champion, {name}is version {number} of the model mien"
+    return f"{state}; {moved}"
 
 
 def _model_run(store: Store, model: tracking.TrackedModel, logged: Mapping[str, Run]) -> Run:
@@ -55,7 +56,8 @@ def _model_run(store: Store, model: tracking.TrackedModel, logged: Mapping[str, 
     run = runs.find(store, "mien.key", key, "FINISHED")
     if run is None:
         name, arch = model.record["name"], model.record["spec"]["arch"]
-        title = model.id.run_name(_combination(model).get("method", arch))
+        combination, params = _combination(model), model.record["params"]
+        title = model.id.run_name(combination["method"] if combination else runs.kind(params))
         run = runs.begin(
             store, title, stage=model.id.dvc_stage, arch=arch, name=name, inputs=model.inputs
         )

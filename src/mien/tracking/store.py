@@ -18,6 +18,7 @@ from mlflow.store.db import utils as db_utils
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.errors import TrackingError, masked
+from mien.tracking import local_store
 
 EXPERIMENT = "mien"
 
@@ -42,6 +43,7 @@ def connect(root: Path) -> Store:
     `root/mlartifacts`, as MLflow would otherwise put them into the working folder, which is a
     passing one under `dvc exp run --temp`.
     """
+    local_store.follow(root)
     uri = address(root)
     if file := re.match(r"sqlite:///([^?]+)", uri):
         _create(Path(file[1]))

@@ -22,7 +22,7 @@ def learning_rate(step: int, steps_per_epoch: int, losses: Sequence[float], trai
         losses: validation losses of the finished epochs.
         train: schedule, rate, warm-up and epochs.
     """
-    warmup = round(train.warmup_epochs * steps_per_epoch)
+    warmup = round(min(train.warmup_epochs, train.epochs) * steps_per_epoch)
     if step < warmup:
         return train.learning_rate * (step + 1) / warmup
     if train.schedule == "cosine":
