@@ -111,8 +111,10 @@ def opened(file: SourceFile) -> IO[bytes]:
 def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each row, from 1, and its cells by the names of the columns.
 
+    Cells that a short row lacks are empty.
+
     Raises:
-        SourceError: the file is damaged or a row has another number of cells; the row is named.
+        SourceError: the file is damaged or a row has more cells than columns; the row is named.
     """
     number = 0
     try:
@@ -136,12 +138,8 @@ def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
             ) as chunks,
         ):
             for chunk in chunks:
-                short = chunk.isna().any(axis=1).to_numpy()
-                for at, cells in enumerate(chunk.itertuples(index=False, name=None)):
+                for cells in chunk.itertuples(index=False, name=None):
                     number += 1
-                    if short[at]:
-                        count = sum(not isinstance(cell, float) for cell in cells)
-                        raise ValueError(f"expected {len(form.columns)} fields, got {count}")
                     yield number, dict(zip(form.columns, cells, strict=True))
     except (ValueError, csv.Error, UnicodeError, EOFError, OSError, lzma.LZMAError) as error:
         raise _row_error(file.path, number, form, error) from error
@@ -172,8 +170,7 @@ def _row_error(path: str, number: int, form: Form, error: Exception) -> SourceEr
         number = int(found[2]) - form.header
         text = f"expected {found[1]} fields, got {found[3]}"
         return SourceError(f"{path}: row {number}: {text}; mend or remove it")
-    told = number if text.startswith("expected") else number + 1
-    return SourceError(f"{path}: row {told}: {text[:200]}; mend or remove it")
+    return SourceError(f"{path}: row {number + 1}: {text[:200]}; mend or remove it")
 
 
 def _encoding(head: bytes) -> str:
