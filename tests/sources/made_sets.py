@@ -69,7 +69,9 @@ def content(items) -> Counter:
 
 def built(count: int = 2, splits: tuple[str | None, ...] = ("train", "test")) -> Counter:
     """Return the content of the set that `every` yields."""
-    return Counter((image.tobytes(), label, split) for label, split, _, image in every(count, splits))
+    return Counter(
+        (image.tobytes(), label, split) for label, split, _, image in every(count, splits)
+    )
 
 
 def refusal(path: Path, labels: dict[str, str | None] | None = None, **how) -> str:

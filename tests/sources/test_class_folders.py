@@ -26,9 +26,11 @@ SHAPES = {
     "class above split": lambda label, split, n: f"{label}/{split}/{n}.png",
     "wrapped": lambda label, split, n: f"a/b c/{split}/{label}/{n}.png",
     "split words": lambda label, split, n: f"{split}_set/{label}/{n}.png",
-    "split words with data": lambda label, split, n: f"{split.title()}ing_data/{label}/{n}.png"
-    if split == "train"
-    else f"Testing_data/{label}/{n}.png",
+    "split words with data": lambda label, split, n: (
+        f"{split.title()}ing_data/{label}/{n}.png"
+        if split == "train"
+        else f"Testing_data/{label}/{n}.png"
+    ),
     "a year in the split": lambda label, split, n: f"FER2013{split.title()}/{label}/{n}.png",
     "misspelt": lambda label, split, n: f"{split}/{WRONG[label]}/{n}.png",
     "numbered": lambda label, split, n: f"{split}/{CLASSES.index(label)}_{label}/{n}.png",

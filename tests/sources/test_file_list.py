@@ -105,6 +105,11 @@ def test_columns_of_persons_and_groups_are_kept(tmp_path):
     ]
 
 
+def test_a_column_of_groups_that_is_nowhere_is_named(tmp_path):
+    listed(tmp_path, *FORMS["path,label,split"])
+    assert "data.groups: no table of" in refusal(tmp_path, groups=("age",))
+
+
 def test_of_two_pictures_of_one_name_a_list_means_the_one_at_its_path(tmp_path):
     put(tmp_path / "one" / "1.png", face("happy", None, 1))
     put(tmp_path / "two" / "1.png", face("sad", None, 1))

@@ -15,7 +15,9 @@ def written(root, label, kind, names=None, name="data/{split}-00000-of-00001.par
         rows = list(every(splits=(split,)))
         table = pa.table(
             {
-                "image": pa.array([{"bytes": png(image), "path": None} for *_, image in rows], IMAGE),
+                "image": pa.array(
+                    [{"bytes": png(image), "path": None} for *_, image in rows], IMAGE
+                ),
                 "label": pa.array([label(row[0]) for row in rows], kind),
                 "age": pa.array([number for _, _, number, _ in rows]),
             }

@@ -96,6 +96,16 @@ def test_ferplus_takes_majorities_and_keeps_votes(tmp_path):
     }
 
 
+def test_data_labels_merge_classes_of_a_published_set_too(tmp_path):
+    for label, split, number, image in every():
+        code = RAF.index(label) + 1
+        put(tmp_path / f"DATASET/{split}/{code}/{split}_{code}{number}_aligned.png", image)
+    source, items = read(tmp_path, {"disgust": "angry", "fear": None})
+    assert sum(item.label == "angry" for item in items) == 8
+    assert "fear" not in {item.label for item in items}
+    assert [len(names) for names in source.left_out.values()] == [4]
+
+
 def test_expw_cuts_each_face_out_of_its_picture(tmp_path):
     scene = np.zeros((20, 40), np.uint8)
     faces = {"happy": (2, 1), "sad": (10, 25)}
@@ -107,9 +117,7 @@ def test_expw_cuts_each_face_out_of_its_picture(tmp_path):
     put(tmp_path / "image/origin/scene.png", cv2.cvtColor(scene, cv2.COLOR_GRAY2BGR))
     put(tmp_path / "label/label.lst", "\n".join(lines))
     _, items = read(tmp_path)
-    assert content(items) == {
-        (face(label, None, 0).tobytes(), label, None): 1 for label in faces
-    }
+    assert content(items) == {(face(label, None, 0).tobytes(), label, None): 1 for label in faces}
 
 
 def test_ckplus_takes_the_last_frame_of_sequences_with_an_emotion(tmp_path):
