@@ -1,4 +1,4 @@
-"""Data sources: drawn sample, folder, archive, table and download; one function chooses."""
+"""Data sources: drawn sample, folder, archive, table and download; `opened` selects the reader."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,14 +23,14 @@ FORMS = (
 def opened(path: Path) -> Iterator[Source]:
     """List the pictures of the source at `path`, to be read inside the `with` block.
 
-    A folder with `recipe.yaml` is drawn; other files are told apart by their content.
+    A folder with `recipe.yaml` is drawn; other files are recognised by their content.
 
     `PublicTest` and `PrivateTest` are FER2013's validation and test splits. A set without
     PrivateTest, as its common folder form is, has PublicTest as its test split.
 
     Raises:
-        SourceError: the source is missing, broken, unsafe, empty, of no known form, or two of
-            its pictures have one name.
+        SourceError: the source is missing, broken, unsafe, empty or of an unknown format, or two
+            of its pictures have the same name.
     """
     with ExitStack() as files:
         try:
@@ -62,11 +62,11 @@ def _entries(path: Path, files: ExitStack) -> Iterable[Entry | Ignored]:
     if path.suffix.lower() == ".csv" or table.is_table(stream):
         stream.seek(0)
         return table.entries(stream, PurePosixPath(path.name), ())
-    raise SourceError(f"{path} is no source: expected {FORMS}; got a file that begins {begin!r}")
+    raise SourceError(f"{path} is not a source: expected {FORMS}; got a file that begins {begin!r}")
 
 
 def _source(path: Path, found: Iterable[Entry | Ignored]) -> Source:
-    """Return what was found in order, with one meaning for each split."""
+    """Return what was found, sorted by name, with canonical splits."""
     entries, ignored = [], []
     for one in found:
         if isinstance(one, Entry):

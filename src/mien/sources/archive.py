@@ -1,8 +1,8 @@
 """Archives: zip and tar (gz, bz2, xz), read member by member and never unpacked.
 
-What could harm is refused whole, in one line: names that lead outside, links, devices, encrypted
-members, sizes out of bounds. A compressed tar, which cannot be read out of order, is decompressed
-into a nameless temporary file first, within the same bounds.
+An unsafe archive is rejected as a whole, with one line: names that lead outside, links, devices,
+encrypted members, sizes out of bounds. A compressed tar, which does not allow random access, is
+first decompressed into an unnamed temporary file, within the same bounds.
 """
 
 import bz2
@@ -33,10 +33,11 @@ MEBIBYTE = 2**20
 MEMBER = 64 * MEBIBYTE
 TABLE = 4096 * MEBIBYTE
 TOTAL = 20480 * MEBIBYTE
-# Images hardly shrink: more than RATIO times the archive's size, beyond FREE bytes, is a bomb.
+# Images hardly compress: more than RATIO times the archive's size, beyond FREE bytes, is a
+# decompression bomb.
 RATIO = 100
 FREE = 256 * MEBIBYTE
-# Characters of the longest name, as of paths on Linux.
+# Maximum length of a name, as for paths on Linux.
 NAME = 4096
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
@@ -70,7 +71,7 @@ class _Member:
 
 
 def is_archive(file: Path) -> bool:
-    """Tell by name or content whether `file` is a zip or a tar, sound or broken."""
+    """Return whether `file` is a zip or a tar, by name or content; it may be broken."""
     if file.name.lower().endswith(SUFFIXES) or _is_zip(file):
         return True
     with file.open("rb") as stream:
@@ -78,7 +79,7 @@ def is_archive(file: Path) -> bool:
     try:
         if head.startswith(tuple(COMPRESSIONS)):
             return tarfile.is_tarfile(file)
-        # Not with `is_tarfile`, which reads over gigabytes of zeros in the hope of xz.
+        # Not `is_tarfile`, which reads gigabytes of zeros in search of an xz header.
         tarfile.TarInfo.frombuf(head, tarfile.ENCODING, "surrogateescape")
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError):
         return False
@@ -88,12 +89,12 @@ def is_archive(file: Path) -> bool:
 def entries(
     file: Path, path: PurePosixPath, folders: Sequence[str], files: ExitStack
 ) -> Iterator[Entry | Ignored]:
-    """Yield what the archive `file` holds; an archive in it is not looked into.
+    """Yield the content of the archive `file`; an archive inside it is not opened.
 
     Args:
         file: the archive.
-        path: its place in the source, which leads the names; empty where it is the source.
-        folders: folders around it, which place its members along with their own.
+        path: its path in the source, a prefix of the names; empty if it is the source itself.
+        folders: folders around it; with those inside they determine class and split.
         files: keeps the archive open until the pictures are read.
 
     Raises:
@@ -131,13 +132,13 @@ def _is_table(file: Path, member: _Member) -> bool:
 
 @contextmanager
 def _intact(file: Path) -> Iterator[None]:
-    """Turn what a broken archive makes the libraries raise into one line."""
+    """Turn the exceptions that a broken archive causes into a SourceError of one line."""
     try:
         yield
     except SourceError:
         raise
     except BROKEN as error:
-        # It may quote the file.
+        # The message may quote the file.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise SourceError(
             f"{file} is broken, cut short or no zip or tar: {reason}; get it anew"
@@ -145,7 +146,7 @@ def _intact(file: Path) -> Iterator[None]:
 
 
 def _safe(file: Path, member: _Member) -> PurePosixPath:
-    """Return the member's path inside the archive once its name and size are harmless."""
+    """Return the member's path inside the archive after checking its name and size."""
     name = member.name
     path = PurePosixPath(name)
     if len(name) > NAME:
@@ -161,7 +162,7 @@ def _safe(file: Path, member: _Member) -> PurePosixPath:
 
 
 def _unsafe(file: Path, name: str, reason: str) -> SourceError:
-    return SourceError(f"{file} is refused: member {name!r} {reason}; pack it anew without")
+    return SourceError(f"{file} is refused: member {name!r} {reason}; pack it again without")
 
 
 def _check_total(file: Path, total: int) -> None:
@@ -169,13 +170,13 @@ def _check_total(file: Path, total: int) -> None:
     if total > bound:
         raise SourceError(
             f"{file} is refused: it unpacks to {total:,} bytes or more, and {bound:,} are allowed "
-            "for its size; split it up or pack the images alone"
+            "for its size; split it, or pack only the images"
         )
 
 
 def _read(file: Path, member: _Member) -> bytes:
     with _intact(file), member.open() as stream:
-        # The declared size and not one byte more, whatever the member really holds.
+        # At most the declared size, whatever the member really contains.
         data = stream.read(member.size)
         if len(data) != member.size:
             raise EOFError(f"{member.name!r} has {len(data):,} of {member.size:,} bytes")
@@ -193,7 +194,7 @@ def _zipped(file: Path, files: ExitStack) -> Iterator[_Member]:
             raise _unsafe(file, name, "is a link or a device")
         if info.flag_bits & 0x1:
             raise _unsafe(file, name, "is encrypted")
-        # The other methods decompress without a bound on memory.
+        # The other methods decompress without a limit on memory.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise _unsafe(file, name, "is packed with another method than deflate")
         yield _Member(name, info.file_size, partial(archive.open, info))
@@ -205,22 +206,22 @@ def _tarred(file: Path, files: ExitStack) -> Iterator[_Member]:
     for info in archive:
         if info.isdir():
             continue
-        # Negative sizes lead the library back, to read the same members for ever.
+        # With a negative size the library seeks backwards and reads the same members forever.
         if info.size < 0 or archive.offset <= info.offset:
             raise _unsafe(file, info.name, "has a size below 0")
         if not info.isreg():
             raise _unsafe(file, info.name, "is a link or a device")
         yield _Member(info.name, info.size, partial(_tar_member, archive, info))
-    # At a damaged header tarfile stops as at the end, which is a block of zeros.
+    # tarfile stops at a damaged header as if it were the end, which is a block of zeros.
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
         raise EOFError("the end of the archive is missing")
 
 
 class _Careful:
-    """A tar's bytes, of which no header takes more than a member may have.
+    """A tar's bytes, with an upper bound on each read.
 
-    The library reads long names and the like whole, whatever size they declare.
+    The library reads long names and similar headers at once, whatever size they declare.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -235,7 +236,7 @@ class _Careful:
 
 def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     stream = archive.extractfile(info)
-    assert stream is not None  # noqa: S101 None for what is no regular file
+    assert stream is not None  # noqa: S101 only None for other than regular files
     return stream
 
 

@@ -12,10 +12,10 @@ from mien.sources.items import Entry, Ignored
 
 
 def entries(folder: Path, files: ExitStack) -> Iterator[Entry | Ignored]:
-    """Yield what lies below `folder`; what an archive holds is named `ARCHIVE/MEMBER`.
+    """Yield what is below `folder`; members of an archive are named `ARCHIVE/MEMBER`.
 
     Args:
-        folder: links in it are followed.
+        folder: a folder; links in it are followed.
         files: keeps the archives open until the pictures are read.
 
     Raises:
@@ -38,10 +38,10 @@ def entries(folder: Path, files: ExitStack) -> Iterator[Entry | Ignored]:
 
 
 def _files(folder: Path, inside: str, above: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the files below `folder`, each as its path from the source and its own.
+    """Yield for each file below `folder` its path within the source and its own path.
 
-    As text, for a set may have a million. `above` are the real folders on the way to `folder`,
-    which is `inside` the source.
+    As text, which is faster than Path objects for a million files. `above` are the resolved parent
+    folders of `folder`, `inside` is its path within the source.
     """
     real = folder.resolve()
     if real in above:
@@ -63,7 +63,7 @@ def _is_table(file: str) -> bool:
 def _read(file: str) -> bytes:
     try:
         with open(file, "rb", buffering=0) as stream:
-            # No larger a buffer than the file asks for: for a million files that is what costs.
+            # A buffer of the file's size: for a million files larger ones would take the time.
             data = stream.read(min(os.fstat(stream.fileno()).st_size, archive.MEMBER) + 1)
     except OSError as error:
         raise SourceError(f"{file} cannot be read: {error.strerror}; mend or remove it") from error

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture with what its place in the source says about it.
+    """One picture with its class and split, as given by its place in the source.
 
     Attributes:
         name: unique within the source; a posix path, for a table `FILE.csv:ROW` with ROW the
             1-based data row.
         label: canonical class, lower case.
-        split: `train`, `validation` or `test`; None where the source does not say.
-        data: bytes of an image file, untouched and possibly unreadable.
+        split: `train`, `validation` or `test`; None if the source has no splits.
+        data: unchanged bytes of an image file, possibly unreadable.
     """
 
     name: str
@@ -24,12 +24,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture that is known to be there but not read yet.
+    """A picture that was found but is not read yet.
 
     Attributes:
         name: as in Item.
         label: as in Item.
-        split: as in Item, or `publictest` or `privatetest`, whose meaning depends on the set.
+        split: as in Item, or `publictest` or `privatetest`, whose meaning depends on the source.
         read: returns the bytes of the image file.
     """
 
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A file in the source that is no picture."""
+    """A file in the source that is not a picture."""
 
     name: str
 
@@ -52,7 +52,7 @@ class Source:
 
     Attributes:
         entries: sorted by name, names unique, splits canonical.
-        ignored: sorted names of the files that are no pictures.
+        ignored: sorted names of the files that are not pictures.
     """
 
     entries: Sequence[Entry]

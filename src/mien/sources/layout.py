@@ -19,28 +19,28 @@ SPLITS = {
     "privatetest": "privatetest",
 }
 
-# Characters of the longest class: it names columns, files' parts and MLflow's tags.
+# Maximum length of a class name: it is used in columns, file names and MLflow's tags.
 LABEL = 100
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def is_hidden(path: PurePosixPath) -> bool:
-    """Tell whether a part of `path` is hidden or one that macOS adds to its archives."""
+    """Return whether a part of `path` is hidden or was added to the archive by macOS."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def is_image(path: PurePosixPath) -> bool:
-    """Tell whether `path` has the name of a picture.
+    """Return whether `path` has the name of a picture.
 
-    The name alone decides, so that an unreadable picture still becomes a finding of the audit.
+    Only the name counts, so that an unreadable picture becomes a finding of the audit.
     """
     return path.suffix.lower() in IMAGES
 
 
 def split_of(folders: Sequence[str]) -> str | None:
-    """Return the split that the innermost folder named like one stands for, None without one.
+    """Return the split of the innermost folder that is named like one; None without such a folder.
 
-    Only whole names count: `test_images` is no split. The result is a value of SPLITS.
+    Only whole names count: `test_images` is not a split. The result is a value of SPLITS.
     """
     named = [SPLITS[name] for folder in folders if (name := folder.strip().lower()) in SPLITS]
     return named[-1] if named else None
@@ -50,15 +50,15 @@ def place(folders: Sequence[str], name: str) -> tuple[str, str | None]:
     """Return the class and the split of the picture `name` inside `folders`, outermost first.
 
     The innermost folder that is not named like a split is the class, so SPLIT/CLASS, CLASS/SPLIT
-    and CLASS alone are all understood, and folders around them do not matter.
+    and CLASS alone are all understood; further folders around them are ignored.
 
     Raises:
-        SourceError: no folder names the class, or its name cannot be shown.
+        SourceError: no folder names the class, or its name is empty, too long or unprintable.
     """
     classes = [folder for folder in folders if folder.strip().lower() not in SPLITS]
     if not classes:
         raise SourceError(
-            f"{name!r} has no class: expected a folder named by its class around it, such as "
+            f"{name!r} has no class: expected a folder named after its class around it, such as "
             f"train/happy/1.jpg, got {'/'.join(folders) or 'no folder'}; move it or remove it"
         )
     label = canonical(classes[-1])
@@ -71,9 +71,9 @@ def place(folders: Sequence[str], name: str) -> tuple[str, str | None]:
 
 
 def around(path: PurePosixPath) -> tuple[str, ...]:
-    """Return the folders that place what an archive or table at `path` in a folder holds.
+    """Return the folders around the content of an archive or table at `path`.
 
-    Its own name counts where it is a split's: `train.zip` beside `test.zip`.
+    Its own name is included if it is that of a split, such as `train.zip`.
     """
     stem = path.name.split(".")[0]
     own = (stem,) if stem.strip().lower() in SPLITS else ()

@@ -1,4 +1,4 @@
-"""The file of raw pictures: all pictures of a source, untouched, with name, label and split."""
+"""The file of raw pictures: all pictures of a source, unchanged, with name, label and split."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -12,16 +12,16 @@ from mien.sources.items import Item
 SCHEMA = pa.schema(
     [("name", pa.string()), ("label", pa.string()), ("split", pa.string()), ("data", pa.binary())]
 )
-# Row groups of at most so many bytes of pictures, or rows, bound the memory.
+# Limits of a row group, in bytes of pictures and in rows; they bound the memory.
 GROUP_BYTES, GROUP_ROWS = 32 * 2**20, 4096
 
 
 def write(items: Iterable[Item], path: Path) -> None:
-    """Write `items` to the Parquet file at `path`, which appears only when it is whole."""
+    """Write `items` to the Parquet file at `path`, which appears only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     try:
-        # Pictures are compressed already, and each differs from the others.
+        # Pictures are already compressed and all different.
         with pq.ParquetWriter(
             part,
             SCHEMA,
@@ -30,7 +30,7 @@ def write(items: Iterable[Item], path: Path) -> None:
             write_statistics=["name", "label", "split"],
         ) as file:
             for group in _groups(items):
-                # A column at a time: a row at a time takes as long as reading the pictures.
+                # By column: by row it would take as long as reading the pictures.
                 columns = {name: [getattr(item, name) for item in group] for name in SCHEMA.names}
                 file.write_table(pa.Table.from_pydict(columns, SCHEMA))
         os.replace(part, path)
@@ -39,7 +39,7 @@ def write(items: Iterable[Item], path: Path) -> None:
 
 
 def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield `items` in lists of at most GROUP_ROWS that end once they hold GROUP_BYTES."""
+    """Yield `items` in lists of at most GROUP_ROWS, each ending once it reaches GROUP_BYTES."""
     group: list[Item] = []
     size = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""Tables: FER2013 as a CSV of pixels, in either of Kaggle's forms.
+"""Tables: FER2013 as a CSV of pixels, in either of Kaggle's formats.
 
 `icml_face_data.csv` has the header `emotion, Usage, pixels`, spaces included, `fer2013.csv`
 `emotion,pixels,Usage`. A row's pixels are the grey values of a square image, 0 to 255, row by row,
@@ -23,25 +23,25 @@ from mien.sources import layout
 from mien.sources.items import Entry
 
 CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-# Longest line that is read, in characters: an image of 2,000 x 2,000 pixels.
+# Maximum length of a line, in characters: an image of 2,000 x 2,000 pixels.
 LINE = 2**24
 
 
 def is_table(stream: IO[bytes]) -> bool:
-    """Tell whether the first line of `stream` names a column `emotion` or `pixels`."""
+    """Return whether the first line of `stream` has a column `emotion` or `pixels`."""
     return not {"emotion", "pixels"}.isdisjoint(_header(stream))
 
 
 def entries(stream: IO[bytes], path: PurePosixPath, folders: Sequence[str]) -> Iterator[Entry]:
-    """Yield the rows of a table once all are read; their pixels wait in a temporary file.
+    """Yield the rows of a table after all are read; their pixels are in a temporary file.
 
     Args:
-        stream: the table's bytes from their begin.
-        path: the table's place in the source; row R is named `PATH:R`, counted from 1.
-        folders: folders around the table; they name the split where there is no `Usage`.
+        stream: the table's bytes, from the start.
+        path: the table's path in the source; row R is named `PATH:R`, counted from 1.
+        folders: folders around the table; they give the split if there is no `Usage`.
 
     Raises:
-        SourceError: a column is missing or a row is bad; the file and the row are named.
+        SourceError: a column is missing or a row is invalid; the file and the row are named.
     """
     labels, splits = [], []
     side = 0
@@ -110,7 +110,7 @@ def _usage(usage: str | None) -> str | None:
 
 
 def _image(pixels: str, size: int | None) -> np.ndarray:
-    """Return the square image of `size` grey values; None: as many as there are."""
+    """Return the square image of `size` grey values; None accepts any square number."""
     try:
         values = np.fromstring(pixels, np.int64, sep=" ")
     except ValueError:
@@ -128,6 +128,6 @@ def _image(pixels: str, size: int | None) -> np.ndarray:
 
 
 def _png(images: np.ndarray, row: int) -> bytes:
-    # Small faces hold no repeats: Huffman coding alone is both smaller and faster.
+    # Small faces have no repeated patterns: Huffman coding alone is smaller and faster.
     strategy = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
     return cv2.imencode(".png", images[row], strategy)[1].tobytes()
