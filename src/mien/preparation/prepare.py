@@ -1,4 +1,4 @@
-"""Raw images become grey faces; the audit's findings and the policy decide which are kept."""
+"""Raw images become grey faces; the audit's policy decides which are kept."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from mien.params import Params
 from mien.preparation import audit, audit_tables, duplicates, splits, votes
 from mien.preparation.decoding import decode_all
 
-# Rows of the source that are in memory at once.
+# Rows of the source in memory at once.
 ROWS = 2048
 
 
@@ -25,11 +25,11 @@ class Prepared:
 
     Attributes:
         classes: names, in the order of the codes.
-        table: of all N images, see `mien.preparation.audit`.
+        table: table of all N images, see `mien.preparation.audit`.
         images: uint8, shape (N, S, S), grey.
         found: the images' findings, bool, a column each.
-        reason: for which each image is dropped, "" if it is kept.
-        targets: FER+ votes as targets, float32, shape (N, C); None: labels are the targets.
+        reason: why each image is dropped, "" if it is kept.
+        targets: FER+ votes as targets, float32, shape (N, C); None: the labels are the targets.
         summary: for metrics/audit.json.
     """
 
@@ -43,16 +43,16 @@ class Prepared:
 
 
 def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
-    """Decode, find duplicates, split, audit.
+    """Decode the images, find duplicates, complete the splits, and audit.
 
     Args:
         raw: the Parquet file of `ingest`: `name`, `label`, `split` and `data` of each image.
         params: `data`, `audit` and the seed.
-        detector: finds the face in each photo; None: the images are faces.
+        detector: finds the face in each photo; None if the images are face crops.
 
     Raises:
-        ParamError: a class or the file of votes that params name is not there.
-        SourceError: a split is left without an image of a class.
+        ParamError: a class or the file of votes named in params does not exist.
+        SourceError: a split has no image of a class.
     """
     index = pq.read_table(raw, columns=["name", "label", "split"]).to_pandas()
     classes = audit.choose(index["label"], params.data.classes)
@@ -74,7 +74,7 @@ def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
 
 
 def chosen_files(raw: Path, classes: Sequence[str]) -> Iterator[list[bytes]]:
-    """Yield the files of the chosen classes, a batch at a time, so that few are in memory."""
+    """Yield the files of the chosen classes in batches, so that few are in memory."""
     for batch in pq.ParquetFile(raw).iter_batches(ROWS, columns=["label", "data"]):
         frame = batch.to_pandas()
         yield frame.loc[frame["label"].isin(classes), "data"].tolist()
@@ -86,7 +86,7 @@ def image_table(
     params: Params,
     detector: Detector | None,
 ) -> tuple[pd.DataFrame, SpooledImages]:
-    """Return the table of images (see `mien.preparation.audit`) and the grey images, N of each."""
+    """Return the table (see `mien.preparation.audit`) of N images, and the grey images."""
     decoded, images = decode_all(files, len(index), params.data.image_size, detector)
     table = pd.concat([index, decoded, audit.measures(images, decoded["readable"])], axis=1)
     group = duplicates.groups(images, table["content"], params.audit.near_distance)
@@ -111,6 +111,6 @@ def kept_faces(prepared: Prepared) -> Iterator[tuple[str, Faces]]:
         kept = kept.astype({"group": np.int64}).assign(copy=0)
         kept["seen"] = kept["group"].isin(seen)
         seen |= set(kept["group"])
-        # What models are judged by stays the label.
+        # Scores always use the labels.
         learnt = targets[rows] if targets is not None and split == "train" else None
         yield split, Faces(prepared.images.at(rows), kept, learnt)

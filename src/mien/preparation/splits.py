@@ -1,4 +1,4 @@
-"""Splits: which image trains, which validates and which tests."""
+"""Splits: which images are for training, validation and test."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ import pandas as pd
 from mien.errors import SourceError
 
 SPLITS = ("train", "validation", "test")
-# Of a group's copies the one in the first of these is kept, and loose copies join it.
+# Order of preference: which copy in a group is kept, and which split images without one join.
 PREFERENCE = ("test", "validation", "train")
 
 
@@ -21,17 +21,17 @@ def complete(
 ) -> np.ndarray:
     """Return each image's split, none missing: strings, shape (N,).
 
-    A split that the source gives stays. An image without one joins the split of its duplicates,
-    and the others are spread over the three by `fractions`. Then splits with no image are carved
-    out of train, in proportion to their fractions. Both are stratified by label, keep groups
-    together and are random in `seed`; groups that lie across splits are not carved.
+    Splits from the source stay. An image without one joins the split of its duplicates, and the
+    others are distributed over the three by `fractions`. Then splits without any image get images
+    from train, in proportion to their fractions. Both steps are stratified by label, keep groups
+    together and are random in `seed`; groups that are in several splits are not moved.
 
     Args:
-        given: split or null of each image, N rows.
+        given: split or null for each image, N rows.
         labels: class of each image.
-        groups: int, equal for duplicates; null for an image of its own.
-        fractions: share of each split; all above 0.
-        seed: of the random order.
+        groups: int, equal for duplicates; null for an image without a group.
+        fractions: fraction for each split; all above 0.
+        seed: seed of the random order.
     """
     rng = np.random.default_rng((seed,))
     classes = labels.to_numpy(object)
@@ -52,7 +52,7 @@ def complete(
 
 
 def check(counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Refuse splits in which a class has no image.
+    """Check that every split has images of every class.
 
     Raises:
         SourceError: one of `counts`, by split and class, is 0.
@@ -68,13 +68,13 @@ def check(counts: Mapping[str, Mapping[str, int]]) -> None:
 def _spread(
     labels: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a split for each row: groups whole, each class in proportion to `shares`.
+    """Return a split for each row: groups stay together, each class in proportion to `shares`.
 
-    From the largest group to the smallest, in random order among equals, each goes where its
-    class is furthest behind: Webster's method of apportionment, which has no bias to any split.
+    From the largest group to the smallest, in random order among equals, each goes to the split in
+    which its class is furthest behind: Webster's method of apportionment, which favours no split.
     """
     rows = pd.DataFrame({"label": labels, "group": groups})
-    # A group counts for its commonest label, the first in the alphabet among equals.
+    # A group counts for its most frequent label, among equals the first alphabetically.
     counts = rows.value_counts(sort=False).reset_index(name="count")
     counts = counts.sort_values(["group", "count", "label"], ascending=[True, False, True])
     strata = counts.drop_duplicates("group").set_index("group")["label"]
