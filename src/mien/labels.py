@@ -1,4 +1,4 @@
-"""Labels: the one name of each expression."""
+"""Labels: canonical names of expressions."""
 
 import unicodedata
 
@@ -14,7 +14,7 @@ SYNONYMS = {
 
 
 def canonical(name: str) -> str:
-    """Return the class that `name` stands for: lower case, synonyms replaced.
+    """Return the canonical class of `name`: lower case, synonyms replaced.
 
     >>> canonical(" Surprised")
     'surprise'

@@ -30,9 +30,9 @@ def card(
     Returns:
         `arch`, `classes`, `image_size`; `parameters` and `multiply_adds` (for one face), sums
         over the members; `members`: {name: `arch`, `parameters`, `multiply_adds`,
-        `weights_sha256`}; `method` and `temperature`; `metrics`: {split: `n`, and scores, three of them with the
-        `_low` and `_high` end of their 95 % interval}; `data`: {path: md5}; `params_sha256`: hash
-        of the params with which the members were trained.
+        `weights_sha256`}; `method` and `temperature`; `metrics`: {split: `n`, and scores, three of
+        them with the `_low` and `_high` end of their 95 % interval}; `data`: {path: md5};
+        `params_sha256`: hash of the params with which the members were trained.
     """
     names: Sequence[str] = combination["members"]
     specs = {name: records[name]["spec"] for name in names}
