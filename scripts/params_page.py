@@ -22,9 +22,9 @@ from mien.params import Params
 PAGE = Path("docs/params.md")
 BEGIN = """# Params
 
-Every key of `params.yaml`, with its value for the built-in sample. A wrong key or value ends the
-stage in one line. `dvc exp run -S KEY=VALUE` changes one for an experiment. This page is written
-by `make docs` from `src/mien/params.py`.
+This page lists every key of `params.yaml` with its value for the built-in sample. A wrong key or
+value ends a stage with one line. `dvc exp run -S KEY=VALUE` changes one for an experiment.
+`make docs` generates this page from `src/mien/params.py`.
 """
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 

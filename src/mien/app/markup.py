@@ -1,6 +1,6 @@
-"""Photos, boxes and bars as HTML: words stay words, for a narrow screen and a screen reader.
+"""Photos, boxes and bars as HTML with real text, for narrow screens and screen readers.
 
-Everything that comes from a file, its name and a model's classes included, is escaped.
+Everything that comes from a file, including its name and a model's classes, is escaped.
 """
 
 from base64 import b64encode
@@ -14,9 +14,9 @@ from mien.app.sheets import Sheet
 from mien.inference.colours import UNKNOWN, colours
 from mien.inference.reader import UNSURE, Face
 
-# Longer side of a photo on the page, CSS pixels: small ones are enlarged, so that boxes show.
+# Longer side of a photo on the page, CSS pixels: small ones are enlarged to make boxes visible.
 LEAST, MOST = 320, 640
-# Boxes that begin in this top part of a photo have their label inside.
+# Boxes that start in this top part of a photo have their label inside.
 TOP = 0.08
 STYLE = """<style>
 .mien-sheet { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; }
@@ -46,12 +46,12 @@ STYLE = """<style>
 
 
 def drawn(sheet: Sheet, faces: Sequence[Face], heat_maps: Sequence[np.ndarray] = ()) -> str:
-    """Return a photo with its boxes, and beside it a card with bars for each face.
+    """Return a photo with its boxes, and next to it a card with bars for each face.
 
     Args:
         sheet: the photo.
-        faces: its faces, where they abstain; several have numbers, in their order.
-        heat_maps: of each face, RGB; none: they are not shown.
+        faces: its faces, possibly `unsure`; if there are several, they are numbered in order.
+        heat_maps: heat map of each face, RGB; empty: not shown.
     """
     tones = colours(sheet.reader.classes)
     return (

@@ -19,13 +19,13 @@ from mien.inference.reader import Reader, Reading
 EXPORTED = "models/export"
 FILE = Path(EXPORTED, "model.onnx")
 NOTICE = """
-**What this is not.** It reads the expression that people would name when they see a face, not what
+**Limits.** The model predicts the expression that people would name when they see a face, not what
 the person feels, and it is often wrong. Do not use it for decisions about people. At work and in
 schools the EU prohibits systems that infer emotions, except for medical or safety reasons (AI Act,
 Article 5(1)(f)).
 
-**Your photos** stay in the memory of the computer that runs this app, until you take them away or
-close the page. Nothing is stored.
+**Your photos** stay in the memory of the computer that runs this app until you remove them or close
+the page. Nothing is stored.
 """
 
 
@@ -42,18 +42,18 @@ def show() -> None:
     )
     explained = st.toggle(
         "Heat maps",
-        help="What in a face speaks for the likeliest answer, red, and what against it, blue.",
+        help="Red places speak for the most probable answer, blue places against it.",
     )
     _read(files, classifiers, confidence / 100, explained)
 
 
 def plain(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
+    """Return `text` escaped for Markdown."""
     return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
 
 
 def known() -> list[str]:
-    """Return the names of the models that are there."""
+    """Return the names of the available models."""
     shipped = [name for name in models.SHIPPED if (models.PRETRAINED / f"{name}.onnx").is_file()]
     return shipped[::-1] + [EXPORTED] * FILE.is_file()
 
@@ -74,7 +74,7 @@ def _classifiers() -> dict[str, Classifier]:
             index=0 if names else None,
             placeholder="models:/NAME@ALIAS",
             accept_new_options=True,
-            help="One that is here, or type `models:/NAME@ALIAS` of MLflow.",
+            help="Choose one, or type `models:/NAME@ALIAS` of MLflow.",
         ),
         right.selectbox(
             "Compare with",
@@ -82,7 +82,7 @@ def _classifiers() -> dict[str, Classifier]:
             index=None,
             placeholder="no other model",
             accept_new_options=True,
-            help="A second model reads the same photos beside the first.",
+            help="A second model for the same photos, side by side.",
             key="other",
         ),
     ]
@@ -105,7 +105,7 @@ def _classifier(name: str) -> Classifier:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def _loaded(name: str, changed: int) -> Classifier:
-    """Return the model; one that was exported anew, at another time `changed`, is another."""
+    """Return the model; `changed` makes the cache reload a model that was exported again."""
     return models.load(name)
 
 
@@ -115,7 +115,7 @@ def _detector() -> tuple[detection.Detector, str | None]:
 
 
 def _files() -> Sequence[UploadedFile]:
-    """Ask for photos; return no more than are read at a time."""
+    """Ask for photos; return at most the number that is read at a time."""
     source = st.radio("Photos from", ["Files", "Camera"], horizontal=True)
     if source == "Camera":
         taken = st.camera_input("Take a photo of people who agree to it", width=640)
@@ -140,8 +140,8 @@ def _read(
     confidence: float,
     explained: bool,
 ) -> None:
-    """Show what each model reads in each photo, as soon as it is read, and offer it as CSV."""
-    # Read once by each model, whatever is moved or clicked afterwards.
+    """Show each model's answers for each photo as they arrive, and offer them as CSV."""
+    # Read once by each model, whatever is changed on the page afterwards.
     kept: dict[tuple[str, Classifier], Sheet] = st.session_state.setdefault("sheets", {})
     for key in set(kept) - {(file.file_id, one) for file in files for one in classifiers.values()}:
         del kept[key]
@@ -168,7 +168,7 @@ def _read(
 
 
 def _photo(read: dict[str, Sheet], readings: dict[str, Reading], explained: bool) -> None:
-    """Show one photo, a column for each model."""
+    """Show one photo, with a column for each model."""
     (first, *_) = readings.values()
     name = plain(str(first.path))
     if first.error is not None:
@@ -186,7 +186,7 @@ def _photo(read: dict[str, Sheet], readings: dict[str, Reading], explained: bool
 
 
 def _summary(readings: dict[str, list[Reading]], classifiers: dict[str, Classifier]) -> None:
-    """Say how much was read, and offer each model's answers."""
+    """Show how many photos and faces were read, and offer each model's answers."""
     (first, *_) = readings.values()
     broken = sum(reading.error is not None for reading in first)
     parts = [

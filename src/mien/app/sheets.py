@@ -1,4 +1,4 @@
-"""What one photo shows, read once and kept in memory as long as its visitor keeps the photo."""
+"""The result for one photo, kept in memory as long as its visitor keeps the photo."""
 
 import threading
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from mien.errors import PhotoError
 from mien.inference import explain, output, photos
 from mien.inference.reader import UNSURE, Reader, Reading
 
-# Photos at a time.
+# Maximum number of photos at a time.
 MOST = 20
 # Longer side, pixels, of the copy that the page shows.
 SIDE = 1280
 # Side, pixels, of a heat map.
 HEAT = 144
-# A decoded photo takes up to 150 MB, and the detector as much again: one at a time.
+# A decoded photo takes up to 150 MB, and the detector the same again: one at a time.
 _ALONE = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A photo that was read.
+    """A photo with its result.
 
     Attributes:
-        reading: its faces with the likeliest class as answer, or why there are none.
-        size: width and height of the upright photo, pixels; the boxes' unit.
-        picture: a small copy as JPEG; empty where the photo cannot be read.
-        reader: who read it.
+        reading: its faces with the most probable class as answer, or the error.
+        size: width and height of the upright photo, pixels; the boxes use the same unit.
+        picture: a small copy as JPEG; empty if the photo cannot be read.
+        reader: the reader that was used.
     """
 
     reading: Reading
@@ -41,7 +41,7 @@ class Sheet:
 
     @cached_property
     def heat_maps(self) -> list[np.ndarray]:
-        """Each face under its heat map, RGB, uint8, (HEAT, HEAT, 3); computed once, if asked."""
+        """Each face under its heat map, RGB, uint8, (HEAT, HEAT, 3); computed on first use."""
         faces = self.reading.faces
         heats = self.reader.explain(faces)
         return [
@@ -50,7 +50,7 @@ class Sheet:
 
 
 def read(name: str, data: bytes, reader: Reader) -> Sheet:
-    """Return what the photo in a file's bytes shows; of those nothing is kept but a small copy."""
+    """Return the result for the photo in a file's bytes; only a small copy of it is kept."""
     with _ALONE:
         try:
             photo = photos.decode(data)
@@ -76,5 +76,5 @@ def abstaining(reading: Reading, confidence: float) -> Reading:
 
 
 def table(readings: Sequence[Reading], classes: Sequence[str]) -> bytes:
-    """Return the readings as the CSV file that `mien predict` writes."""
+    """Return the readings as CSV, in the format of `mien predict`."""
     return output.rendered([output.record(one) for one in readings], classes, "csv")

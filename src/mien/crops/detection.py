@@ -1,4 +1,4 @@
-"""Faces in a photo, found by YuNet or by OpenCV's cascade."""
+"""Face detection by YuNet or OpenCV's cascade."""
 
 import hashlib
 import threading
@@ -14,23 +14,23 @@ import numpy as np
 from mien.crops import download
 from mien.errors import ModelError
 
-# YuNet sees faces of about 50 to 350 pixels. So it looks at copies of the photo whose longer sides
-# are these, the photo's own size being the end: 320 finds a face that fills the photo, 2,560 those
-# in a group of fifty.
+# YuNet detects faces of about 50 to 350 pixels. So it runs on copies of the photo with these longer
+# sides, up to the photo's own size: 320 finds a face that fills the photo, 2,560 those in a group
+# of fifty.
 SIDES = (320, 640, 1280, 2560)
 SCORE, OVERLAP, MOST, LEAST = 0.8, 0.3, 5000, 64
-# The cascade looks at one copy of this longer side, and for no face smaller than this there.
+# The cascade runs on one copy with this longer side, and ignores faces smaller than this there.
 CASCADE_SIDE, CASCADE_LEAST = 1280, 40
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A face that was found.
+    """A detected face.
 
     Attributes:
         box: x, y, width and height, pixels, inside the photo.
         landmarks: x and y of the eyes, the nose and the corners of the mouth, in each pair first
-            the one on the left of the photo; float, shape (5, 2); None: not known.
+            the one on the left of the photo; float, shape (5, 2); None if not known.
     """
 
     box: tuple[int, int, int, int]
@@ -41,7 +41,7 @@ class Detector(Protocol):
     """Finds the faces in a photo, uint8, (H, W, 3), BGR.
 
     Attributes:
-        name: tells it from other detectors.
+        name: identifies the detector.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Detector(Protocol):
 
 
 def best(path: Path | None = None) -> "tuple[YuNet | Cascade, str | None]":
-    """Return YuNet, or the cascade and a line that says why where YuNet cannot be had.
+    """Return YuNet and None, or the cascade and a line that says why YuNet is not available.
 
     Args:
-        path: YuNet's file; None: the downloaded one, fetched at the first use.
+        path: YuNet's file; None: the file in the cache, downloaded at the first use.
 
     Raises:
-        ModelError: `path` is no file of YuNet.
+        ModelError: `path` is not a file of YuNet.
     """
     if path is not None:
         return YuNet(path), None
@@ -71,14 +71,14 @@ class YuNet:
     """The detector of Wu et al. 2023, doi:10.1007/s11633-023-1423-y; any thread may call it.
 
     Attributes:
-        name: tells this file from others.
+        name: identifies the detector and its file.
     """
 
     def __init__(self, path: Path) -> None:
         """Load the file of OpenCV's model zoo.
 
         Raises:
-            ModelError: it is missing or another file.
+            ModelError: it is missing or not such a file.
         """
         if not path.is_file():
             raise ModelError(f"{path}: no such file; --detector takes YuNet's .onnx file")
@@ -105,7 +105,7 @@ class YuNet:
             scale = np.array([width / copy.shape[1], height / copy.shape[0]])
             rows.append(self._found(copy) * np.append(np.tile(scale, 7), 1))
         faces = np.concatenate(rows)
-        # One face is found in several copies: the surest stays.
+        # A face can be found in several copies: the detection with the highest score is kept.
         kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), SCORE, OVERLAP)
         return _ordered(
             Detection(box, row[4:14].reshape(5, 2))
@@ -115,8 +115,8 @@ class YuNet:
 
     def _found(self, photo: np.ndarray) -> np.ndarray:
         """Return rows of box, landmarks and score, shape (N, 15), in pixels of `photo`."""
-        # At a side of 32 pixels or less OpenCV 4.14 finds a face in a plain picture half of the
-        # time; never, in 500 tries, above.
+        # With a side of 32 pixels or less OpenCV 4.14 finds a face in a uniform picture half of the
+        # time; with larger sides never, in 500 tries.
         height, width = (max(0, LEAST - side) for side in photo.shape[:2])
         if height or width:
             photo = cv2.copyMakeBorder(photo, 0, height, 0, width, cv2.BORDER_CONSTANT)
@@ -130,7 +130,7 @@ class Cascade:
     """OpenCV's frontal cascade (Viola and Jones 2001); any thread may call it.
 
     Attributes:
-        name: tells it from other detectors.
+        name: identifies the detector.
     """
 
     name = f"frontal cascade of OpenCV {cv2.__version__}"
@@ -156,7 +156,7 @@ class Cascade:
 
 
 def _resized(photo: np.ndarray, height: int, width: int, side: int) -> np.ndarray:
-    """Return a copy whose longer side is `side`, in the proportion of `height` to `width`."""
+    """Return a copy whose longer side is `side`, with the aspect ratio of `height` to `width`."""
     share = side / max(height, width)
     shape = max(1, round(width * share)), max(1, round(height * share))
     if shape == photo.shape[1::-1]:

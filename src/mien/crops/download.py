@@ -10,25 +10,25 @@ URL = (
     "face_detection_yunet_2026may.onnx"
 )
 SHA256 = "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"
-# Seconds without an answer; and bytes, ten times what the file has.
+# Timeout in seconds; size limit in bytes, ten times the file's size.
 PATIENCE, LARGEST = 5, 2_500_000
 
 
 class MissingError(Exception):
-    """The file is not here and could not be fetched; its text says why and what to do."""
+    """The file is missing and cannot be downloaded; the message says why and what to do."""
 
 
 def yunet() -> Path:
     """Return the path of YuNet's file in the user's cache, downloaded if it is not there.
 
     Raises:
-        MissingError: there is no network or no place for it, or another file came.
+        MissingError: there is no network or no writable folder, or the hash differs.
     """
     kept = _cache() / URL.rpartition("/")[2]
     try:
         if kept.is_file() and _digest(kept.read_bytes()) == SHA256:
             return kept
-        # Imported here: it takes long, and once the file is there nobody needs it.
+        # Imported here: the import is slow, and not needed once the file is in the cache.
         import urllib.request
 
         with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
@@ -40,7 +40,7 @@ def yunet() -> Path:
             incoming.write(data)
         os.replace(incoming.name, kept)
     except (OSError, ValueError) as error:
-        # A URLError holds the error of the system, which holds the words.
+        # A URLError contains the system's error, which has the message.
         cause = getattr(error, "reason", error)
         reason = getattr(cause, "strerror", None) or str(cause)
         raise MissingError(_advice(reason, kept)) from error
@@ -58,5 +58,5 @@ def _digest(data: bytes) -> str:
 def _advice(reason: str, kept: Path) -> str:
     return (
         f"the face detector YuNet cannot be downloaded ({reason}): get {URL} on another machine "
-        f"and name it with --detector, or put it at {kept}."
+        f"and give its path with --detector, or copy it to {kept}."
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mien.errors import MienError
 
-# What takes time to import is imported where it is used: `mien --help` answers at once.
+# Slow imports are inside functions, so that `mien --help` answers at once.
 if TYPE_CHECKING:
     from mien.inference.output import Record
     from mien.inference.reader import Reader, Reading
@@ -24,9 +24,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `predict` to the commands of `mien`."""
     parser = commands.add_parser(
         "predict",
-        help="read the expressions in photos or a video",
-        description="Find the faces in photos or a video and read their expressions.",
-        epilog="What is read is the expression that people would name, not what a person feels. "
+        help="classify the expressions in photos or a video",
+        description="Find the faces in photos or a video and classify their expressions.",
+        epilog="The answer is the expression that people would name, not what a person feels. "
         "Exit code 2: done, but some files could not be read; 1: a mistake in the command.",
     )
     take = parser.add_argument
@@ -39,11 +39,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
                          help="YuNet's .onnx file (default: downloaded once)")  # fmt: skip
     take("--abstain", type=float, default=0, metavar="P",
          help="answer `unsure` below this probability, 0 to 1")  # fmt: skip
-    take("--format", choices=FORMATS, help="default: by the name of --output, else table")
-    take("--output", type=Path, metavar="FILE", help="write there instead of to the terminal")
+    take("--format", choices=FORMATS, help="default: from the name of --output, else table")
+    take("--output", type=Path, metavar="FILE", help="write to FILE instead of the terminal")
     take("--annotate", type=Path, metavar="DIR", help="draw boxes and bars on copies in DIR")
     take("--explain", type=Path, metavar="DIR",
-         help="draw each face beside what the model looked at, in DIR")  # fmt: skip
+         help="draw each face next to its heat map, in DIR")  # fmt: skip
     take("--every", type=float, default=0.5, metavar="SECONDS",
          help="time between the frames read from a video (default: 0.5)")  # fmt: skip
     take("--chart", type=Path, metavar="FILE", help="draw a video's expressions over time, PNG")
@@ -51,10 +51,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Read the photos and write what was asked for.
+    """Classify the photos and write the requested output.
 
     Raises:
-        MienError: an option, the model, the detector, or all of the photos' names are wrong.
+        MienError: an option, the model, the detector or the names of the photos are wrong.
         SystemExit: with code 2, if a file could not be read.
     """
     form = _checked(given)
@@ -67,7 +67,7 @@ def run(given: argparse.Namespace) -> None:
     copies = annotate.targets(paths, given.annotate) if given.annotate else {}
     heats = explain.targets(paths, given.explain) if given.explain else {}
     for path in filter(None, (given.output, given.chart)):
-        # Seen now, not when hours of reading are done.
+        # Checked now, not after hours of work.
         with output.writing(path):
             path.open("ab").close()
     reader = _reader(given)
@@ -84,7 +84,7 @@ def run(given: argparse.Namespace) -> None:
         with output.writing(given.output):
             given.output.write_bytes(data)
     else:
-        # As bytes: UTF-8, whatever the terminal's encoding.
+        # As bytes, to write UTF-8 whatever the terminal's encoding.
         sys.stdout.buffer.write(data)
     if given.chart and (frames := [one for one in records if "time" in one]):
         from mien import figures
@@ -97,7 +97,7 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _checked(given: argparse.Namespace) -> str:
-    """Return the format, after a look at what can be wrong without reading a photo."""
+    """Return the output format, after checking the options."""
     if not 0 <= given.abstain <= 1:
         raise MienError(f"--abstain: expected a probability from 0 to 1, got {given.abstain:g}")
     if not 0 < given.every < float("inf"):
@@ -117,7 +117,7 @@ def _reader(given: argparse.Namespace) -> Reader:
     from mien.inference import models
     from mien.inference.reader import Reader
 
-    # The model first: a wrong name should not wait for a download.
+    # The model first: a wrong name should be reported before a download.
     model = models.load(given.model)
     if given.no_detect:
         return Reader(model, None, given.abstain)
@@ -128,7 +128,7 @@ def _reader(given: argparse.Namespace) -> Reader:
 
 
 def _readings(reader: Reader, paths: Sequence[Path], every: float) -> Iterator[Reading]:
-    """Yield what each file shows, in their order."""
+    """Yield the readings of the files, in order."""
     from mien.inference import photos, video
 
     for moving, group in groupby(paths, photos.is_video):
@@ -140,20 +140,20 @@ def _readings(reader: Reader, paths: Sequence[Path], every: float) -> Iterator[R
 
 
 def _noted(reading: Reading) -> Record:
-    """Return the reading as a record; say at once if it failed."""
+    """Return the reading as a record; print a failure at once."""
     from tqdm import tqdm
 
     from mien.inference.output import record
 
     told = record(reading)
     if reading.error is not None:
-        # Not print: that would tear the progress bar.
+        # Not print, which would break the progress bar.
         tqdm.write(f"mien: {told['image']}: {reading.error}", sys.stderr)
     return told
 
 
 def _progress(readings: Iterator[Reading], length: int) -> Iterator[Reading]:
-    """Yield the readings; a terminal shows how far they are."""
+    """Yield the readings, with a progress bar in a terminal."""
     from tqdm import tqdm
 
     yield from tqdm(readings, total=length, unit="photo", delay=1, disable=None, leave=False)

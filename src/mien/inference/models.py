@@ -1,4 +1,4 @@
-"""Which model is meant: a shipped one, a file, or one registered in MLflow."""
+"""Load a model by name: a shipped one, a file, or one registered in MLflow."""
 
 import importlib.resources
 import tempfile
@@ -8,22 +8,22 @@ from mien.errors import ModelError
 from mien.inference.classify import Classifier
 
 SHIPPED = ("fer4", "fer7")
-# Bytes of the largest ONNX file, a message of protocol buffers.
+# Maximum size of an ONNX file, a protocol buffers message.
 LARGEST_FILE = 2**31
-# Where they lie, each as NAME.onnx with its card, NAME.json.
+# Folder of the shipped models, each as NAME.onnx with its card NAME.json.
 PRETRAINED = importlib.resources.files("mien") / "pretrained"
 
 
 def load(name: str) -> Classifier:
-    """Return the model that `name` stands for.
+    """Return the model with this name.
 
     Args:
         name: `fer4` or `fer7`, which come with the package; an `.onnx` file, or a folder with
             `model.onnx`; or `models:/NAME@ALIAS` or `models:/NAME/VERSION` in MLflow.
 
     Raises:
-        ModelError: there is no such model, or it is none of mien's.
-        TrackingError: MLflow does not answer or does not know the model.
+        ModelError: there is no such model, or it was not exported by mien.
+        TrackingError: MLflow does not answer or has no such model.
     """
     if name.startswith("models:/"):
         return _registered(name)
