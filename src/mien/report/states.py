@@ -17,8 +17,6 @@ from mien.errors import RevisionError
 from mien.project import ModelId
 
 PARTS = ("dvc.lock", "metrics", "params.yaml", "reports")
-# Of other runs, on real data: not the state of the pipeline.
-RESULTS = "reports/results/"
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def workspace() -> State:
         raise RevisionError("there is no dvc.yaml here; run this in the project's root")
     paths = [path for part in PARTS for path in (Path(part), *Path(part).rglob("*"))]
     files = {path.as_posix(): path.read_bytes() for path in paths if path.is_file()}
-    return State("workspace", _own(files))
+    return State("workspace", dict(sorted(files.items())))
 
 
 def revision(name: str) -> State:
@@ -95,11 +93,7 @@ def revision(name: str) -> State:
                 if content := archive.extractfile(member):
                     files[member.name] = content.read()
     title = commit[:7] if commit.startswith(name) else f"{candidate} ({commit[:7]})"
-    return State(title, _own(files))
-
-
-def _own(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {path: files[path] for path in sorted(files) if not path.startswith(RESULTS)}
+    return State(title, dict(sorted(files.items())))
 
 
 def _missing(name: str) -> str:
