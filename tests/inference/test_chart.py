@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mien import figures
 from mien.inference import chart
 
 CLASSES = ("happy", "sad")
@@ -49,5 +50,5 @@ def test_a_video_without_faces_says_so(tmp_path):
     figure = chart.timeline([frame(0), frame(1)], CLASSES, 1)
     assert figure.axes[0].texts[0].get_text() == "no face found"
     for name in ("one.png", "two.png"):
-        plots.save(chart.timeline([frame(0, f1=0.5)], CLASSES, 1), tmp_path / name)
+        figures.save(chart.timeline([frame(0, f1=0.5)], CLASSES, 1), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()

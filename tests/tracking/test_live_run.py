@@ -13,6 +13,7 @@ from pathlib import Path
 import postgres
 import psutil
 import pytest
+from conftest import SRC
 from made_state import (
     EPOCHS,
     HISTORY,
@@ -28,8 +29,10 @@ from made_state import (
 
 from mien import tracking
 from mien.errors import TrackingError
+from mien.tracking import live_run
 from mien.tracking.store import connect
 
+TESTS = Path(__file__).parents[1]
 # Nothing listens on the discard port.
 CLOSED = "http://127.0.0.1:9"
 
@@ -40,7 +43,7 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 def live(model: tracking.TrackedModel, root: Path):
-    return tracking.live("train", "train", model.inputs, PARAMS, root)
+    return tracking.live(model.id, model.inputs, PARAMS, root)
 
 
 @contextmanager
@@ -51,7 +54,8 @@ def another_process(
     code = f"""
 import sys; from pathlib import Path
 from made_state import HISTORY, PARAMS; from mien import tracking
-with tracking.live('train', 'train', {model.inputs!r}, PARAMS, Path('.')) as run:
+from mien.project import ModelId
+with tracking.live(ModelId('train'), {model.inputs!r}, PARAMS, Path('.')) as run:
     run.log(HISTORY[:{epochs}])
     print('logged', flush=True)
     sys.stdin.readline()
@@ -63,7 +67,7 @@ with tracking.live('train', 'train', {model.inputs!r}, PARAMS, Path('.')) as run
         [sys.executable, "-c", code],
         cwd=root,
         env={
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": os.pathsep.join([str(TESTS), str(SRC)]),
             **{name: os.environ[name] for name in inherited if name in os.environ},
         },
         stdin=subprocess.PIPE,
@@ -174,7 +178,7 @@ def test_twins_that_end_alike_leave_one_run(root):
 
 
 def test_epochs_whose_answer_was_lost_are_not_shown_twice(root, monkeypatch):
-    log, model = watched.runs.log_epochs, made()
+    log, model = live_run.runs.log_epochs, made()
 
     def lose_the_answer(*given) -> None:
         log(*given)
@@ -183,8 +187,8 @@ def test_epochs_whose_answer_was_lost_are_not_shown_twice(root, monkeypatch):
     with live(model, root) as run:
         run.log(HISTORY[:1])
         with monkeypatch.context() as patch:
-            patch.setattr(watched, "PAUSE_S", 0)
-            patch.setattr(watched.runs, "log_epochs", lose_the_answer)
+            patch.setattr(live_run, "PAUSE_S", 0)
+            patch.setattr(live_run.runs, "log_epochs", lose_the_answer)
             run.log(HISTORY[:2])
         run.log(HISTORY)
         run.finish(model.record, 1.5)
@@ -315,7 +319,7 @@ def test_a_server_lost_in_mid_training_gets_the_whole_run_later(root, monkeypatc
 def test_a_server_that_hangs_and_comes_back_in_mid_training_shows_the_whole_run(
     root, monkeypatch, capsys
 ):
-    monkeypatch.setattr(watched, "PAUSE_S", 0)
+    monkeypatch.setattr(live_run, "PAUSE_S", 0)
     port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     (root / "served.db").write_bytes(empty_database())

@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from mien.project import ModelId
 from mien.tracking import TrackedModel, key
 
 PARAMS: dict[str, Any] = {
@@ -59,7 +60,8 @@ def score(macro_f1: float) -> dict[str, Any]:
 
 def made(name: str = "train", weights: bytes = b"one") -> TrackedModel:
     """Write a model of made weights into the working folder; return all that its run shows."""
-    folder, reports = Path("models", name), Path("reports", name)
+    model = ModelId.parse(name)
+    folder, reports = model.model_folder, model.report_folder
     for path in (folder, reports):
         path.mkdir(parents=True, exist_ok=True)
     spec = {"arch": "simple_cnn", "width": 0.25, "dropout": None, "image_size": 48}
@@ -74,9 +76,8 @@ def made(name: str = "train", weights: bytes = b"one") -> TrackedModel:
     (folder / "record.json").write_text(json.dumps(record))
     (reports / "learning_curves.png").write_bytes(b"a chart")
     return TrackedModel(
-        stage="train",
+        id=model,
         inputs=key(["the inputs of", weights.hex()]),
-        folder=folder,
         record=record,
         validation={"parameters": 1000, "multiply_adds": 2000, "epochs": 3, **score(0.625)},
         test=score(0.5),
@@ -115,7 +116,7 @@ def tuned(trials: Sequence[Mapping[str, str]] = TRIALS) -> TrackedModel:
     best = {"metric": "macro_f1", "best_trial": 2, "best_value": 0.75, "chosen": "best"}
     tuning = {"trials": len(trials), **counts, **best, "difference": paired(0.125)}
     validation = {**model.validation, "tuning": tuning}
-    return replace(model, stage="tune@simple_cnn", validation=validation, trials=trials)
+    return replace(model, validation=validation, trials=trials)
 
 
 def ensemble(*members: TrackedModel, idle: Sequence[TrackedModel] = ()) -> TrackedModel:
@@ -135,13 +136,12 @@ def ensemble(*members: TrackedModel, idle: Sequence[TrackedModel] = ()) -> Track
         "params": {"ensemble": {"members": [], "method": "auto"}, "seed": 17},
         "data": {"data/faces/validation": f"{'b' * 32}.dir"},
     }
-    folder = Path("models/ensemble")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "record.json").write_text(json.dumps(record))
+    itself = ModelId("ensemble")
+    itself.model_folder.mkdir(parents=True, exist_ok=True)
+    (itself.model_folder / "record.json").write_text(json.dumps(record))
     return TrackedModel(
-        stage="ensemble",
+        id=itself,
         inputs=key(["the inputs of", record["members"]]),
-        folder=folder,
         record=record,
         validation={
             **score(0.875),
@@ -186,6 +186,14 @@ def runs(root: Path, stage: str) -> list[Run]:
             order_by=["attributes.start_time"],
         )
     )
+
+
+def net_runs(root: Path) -> list[Run]:
+    """Return the runs of `train` and of every `tune` stage, oldest first."""
+    experiment = client(root).get_experiment_by_name("mien").experiment_id
+    found = client(root).search_runs([experiment], order_by=["attributes.start_time"])
+    others = ("ensemble", "pipeline", "trial")
+    return [run for run in found if run.data.tags["mien.stage"] not in others]
 
 
 def curve(root: Path, run: Run, metric: str = "loss") -> Mapping[int, list[float]]:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from made_state import evaluation, made, project
 from mlflow import MlflowClient
 from stage_project import lay_project
 
-from mien import tracking
+from mien import params, tracking
 from mien.errors import MienError, TrackingError, masked
 from mien.params import Params
+from mien.training.recipe import SECTIONS
 from mien.tuning import study
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SECRET = "hUnter2xyz"
 ADDRESSES = {
     f"postgresql://me:{SECRET}@db:5432/mien": "postgresql://***@db:5432/mien",
@@ -60,8 +62,6 @@ class Asked(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def address(tmp_path):
     """Where a real server has one picture of a class, `happy.zip`."""
-    import zipfile
-
     served = tmp_path / "served"
     served.mkdir()
     with zipfile.ZipFile(served / "faces.zip", "w") as target:
@@ -99,12 +99,9 @@ def test_a_signed_download_leaves_no_signature(tmp_path, monkeypatch, address, f
     assert found_in(tmp_path / "project") == ["params.yaml"]
 
 
-def test_no_param_that_holds_an_address_is_logged(tmp_path):
+def test_no_param_that_holds_an_address_is_logged():
     """What goes to MLflow and into records is chosen by section; none of them takes an address."""
-    code = (ROOT / "stages/trained.py").read_text()
-    (line,) = (line for line in code.splitlines() if line.startswith("SECTIONS = "))
-    chosen = eval(line.removeprefix("SECTIONS = "))
-    assert chosen <= set(Params.model_fields) - {"data", "tune"}
+    assert set(Params.model_fields) - {"data", "tune"} >= SECTIONS
 
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg"])
@@ -114,7 +111,7 @@ def test_a_tracking_server_that_is_gone_is_named_without_its_password(
     root = project(tmp_path, monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:{SECRET}@127.0.0.1:9/mien")
     model = made()
-    with tracking.live("train", "train", "key", model.record["params"], root) as run:
+    with tracking.live(model.id, "key", model.record["params"], root) as run:
         run.log([])
     with pytest.raises(TrackingError, match=r"//\*\*\*@127\.0\.0\.1:9") as caught:
         tracking.track([model], evaluation(model), root)
@@ -138,9 +135,10 @@ def test_a_store_keeps_no_environment(tmp_path, monkeypatch, capfd):
 def test_a_database_of_studies_that_is_gone_is_named_without_its_password(tmp_path):
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     url = f"postgresql://me:{SECRET}@127.0.0.1:9/mien"
+    tune = params.load(ROOT / "params.yaml").tune.model_copy(update={"storage": url})
     with (
         pytest.raises(MienError, match=r"127\.0\.0\.1") as caught,
-        study.opened("compact", tmp_path, url, "macro_f1"),
+        study.opened("compact", "key", tmp_path, tune),
     ):
         pass
     assert SECRET not in str(caught.value)
