@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from dvc.utils.serialize import dump_yaml, load_yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 PREPARE = """
 from pathlib import Path

@@ -1,10 +1,8 @@
-"""The model card through its stage: it says what the JSON says, whatever classes and data are."""
+"""The model card says what the pipeline's numbers say, whatever classes and data are."""
 
 import functools
-import importlib
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from mien import metrics, params
 from mien.evaluation.corruptions import CORRUPTIONS
 from mien.report import model_card
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SEVEN = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SECTIONS = (
     "Model details",
@@ -31,17 +29,6 @@ SECTIONS = (
 )
 
 
-@pytest.fixture
-def stage(tmp_path, monkeypatch):
-    """Return the stage's module, in a folder with the params and the sample's source."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(ROOT / "stages")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / "data/sample", tmp_path / "data/sample")
-    Path("reports").mkdir()
-    return importlib.import_module("card")
-
-
 @functools.cache
 def score(classes: tuple[str, ...], seed: int, right: float = 3.0) -> dict[str, Any]:
     """Return the score of a made-up model, the better the greater `right`."""
@@ -53,7 +40,7 @@ def score(classes: tuple[str, ...], seed: int, right: float = 3.0) -> dict[str, 
 
 
 def numbers(classes: tuple[str, ...] = CLASSES, members: int = 2, **made: Any) -> dict[str, Any]:
-    """Return the contents of the files that the stage reads, by their paths."""
+    """Return the numbers that the card tells of, by their names."""
     test, validation = made.get("test") or score(classes, 1), score(classes, 2)
     champion = "ensemble" if members > 1 else "net0"
     net = {"arch": "compact", "parameters": 1234, "multiply_adds": 5e6, "weights_sha256": "ab" * 32}
@@ -84,30 +71,32 @@ def numbers(classes: tuple[str, ...] = CLASSES, members: int = 2, **made: Any) -
         "model_int8": {"bytes": 600_000, "agreement": 0.95, "kept": False},
     }
     return {
-        "models/export/card.json": card,
-        "metrics/audit.json": audit,
-        "metrics/evaluate.json": {
+        "card": card,
+        "audit": audit,
+        "evaluation": {
             "champion": champion,
             "models": {champion: test, "other": score(classes, 3)},
             "tta": "none",
         },
-        "metrics/robustness.json": robustness,
-        "metrics/export.json": {"difference": 1e-06, "versions": versions},
-        "metrics/suspects.json": {"action": "none"},
+        "robustness": robustness,
+        "export": {"difference": 1e-06, "versions": versions},
+        "suspects": {"action": "none"},
     }
 
 
-def written(stage, contents: dict[str, Any], **changes: Any) -> str:
-    """Return the card that the stage writes for these contents, with changes of params.data."""
-    for path, content in contents.items():
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(content))
-    given = params.load()
-    policy = changes.pop("policy", {})
-    audit = given.audit.model_copy(update={"policy": given.audit.policy.model_copy(update=policy)})
-    data = given.data.model_copy(update=changes)
-    stage.main(given.model_copy(update={"audit": audit, "data": data}))
-    return Path("reports/model_card.md").read_text()
+def written(
+    contents: dict[str, Any], *, drawn: bool = True, resplit: bool = False, **policy: str
+) -> str:
+    """Return the card of these numbers, with changes of audit.policy."""
+    given = params.load(ROOT / "params.yaml")
+    return model_card.model_card(
+        **contents,
+        policy=given.audit.policy.model_copy(update=policy),
+        split=given.data.split,
+        resplit=resplit,
+        drawn=drawn,
+        seed=given.seed,
+    )
 
 
 def tables(text: str) -> dict[str, list[list[str]]]:
@@ -144,12 +133,10 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("classes", [CLASSES, SEVEN])
-def test_every_figure_is_that_of_the_metrics(stage, classes, members):
+def test_every_figure_is_that_of_the_metrics(classes, members):
     contents = numbers(classes, members)
-    found = tables(written(stage, contents))
-    validation, test = (
-        contents["models/export/card.json"]["metrics"][split] for split in ("validation", "test")
-    )
+    found = tables(written(contents))
+    validation, test = (contents["card"]["metrics"][split] for split in ("validation", "test"))
     keys = {"macro-F1": "macro_f1", "accuracy": "accuracy", "ROC-AUC": "roc_auc"}
     assert [row[0] for row in found["measure"]] == list(keys)
     for name, *cells in found["measure"]:
@@ -170,15 +157,15 @@ def test_every_figure_is_that_of_the_metrics(stage, classes, members):
 
 
 def corrupted(contents: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    rows = contents["metrics/robustness.json"]["images"]
+    rows = contents["robustness"]["images"]
     return [row for row in rows if row["corruption"] == name]
 
 
-def test_each_class_has_wilsons_intervals(stage):
+def test_each_class_has_wilsons_intervals():
     contents = numbers()
-    test = contents["metrics/evaluate.json"]["models"]["ensemble"]
+    test = contents["evaluation"]["models"]["ensemble"]
     confusion = np.array(test["confusion"])
-    rows = tables(written(stage, contents))["class, on test"]
+    rows = tables(written(contents))["class, on test"]
     assert [row[0] for row in rows] == list(CLASSES)
     for code, (name, images, f1, recall, precision, area) in enumerate(rows):
         hits, true, taken = confusion[code, code], confusion[code].sum(), confusion[:, code].sum()
@@ -191,25 +178,25 @@ def test_each_class_has_wilsons_intervals(stage):
         assert float(area) == pytest.approx(about["roc_auc"], abs=5.1e-4)
 
 
-def test_f1s_interval_is_about_that_of_a_bootstrap(stage):
+def test_f1s_interval_is_about_that_of_a_bootstrap():
     contents = numbers()
-    confusion = np.array(contents["metrics/evaluate.json"]["models"]["ensemble"]["confusion"])
+    confusion = np.array(contents["evaluation"]["models"]["ensemble"]["confusion"])
     shares = confusion.ravel() / confusion.sum()
     draws = np.random.default_rng(1).multinomial(confusion.sum(), shares, 4000).reshape(-1, 4, 4)
     hits = np.diagonal(draws, axis1=1, axis2=2)
     f1 = 2 * hits / (draws.sum(axis=1) + draws.sum(axis=2))
-    rows = tables(written(stage, contents))["class, on test"]
+    rows = tables(written(contents))["class, on test"]
     for row, column in zip(rows, f1.T, strict=True):
         assert figures(row[2])[1:] == pytest.approx(np.percentile(column, [2.5, 97.5]), abs=0.02)
 
 
-def test_the_audits_counts_are_told(stage):
+def test_the_audits_counts_are_told():
     contents = numbers()
-    audit = contents["metrics/audit.json"]
+    audit = contents["audit"]
     # Of whole photos, in which faces are sought.
     audit["no_face"] = audit["dropped_by"]["no_face"] = 2
     audit["dropped"] += 2
-    text = written(stage, contents)
+    text = written(contents)
     assert f"{audit['images']:,} images were found, {audit['dropped']} dropped" in text
     told = {row[0].replace(" ", "_"): row for row in tables(text)["fault"]}
     assert sum(int(row[2]) for row in told.values()) == audit["dropped"]
@@ -222,8 +209,8 @@ def test_the_audits_counts_are_told(stage):
         assert [int(count) for count in counts] == [*expected, sum(expected)]
 
 
-def test_sections_are_there_in_their_order_and_lines_are_short(stage):
-    text = written(stage, numbers(SEVEN))
+def test_sections_are_there_in_their_order_and_lines_are_short():
+    text = written(numbers(SEVEN))
     assert tuple(re.findall(r"^## (.*)$", text, re.MULTILINE)) == SECTIONS
     prose = [line for line in text.splitlines() if not line.startswith("|")]
     assert max(map(len, prose)) <= 100
@@ -239,54 +226,49 @@ def test_words_stay_whole_at_the_end_of_a_line():
     assert model_card._filled(f"{'x' * 93}\nmacro-F1") == f"{'x' * 93}\nmacro-F1\n"
 
 
-def test_the_same_numbers_give_the_same_bytes(stage):
-    assert written(stage, numbers()) == written(stage, numbers())
-
-
-def test_duplicates_that_were_kept_are_a_warning(stage):
+def test_duplicates_that_were_kept_are_a_warning():
     contents = numbers()
-    assert "its scores are too good" not in " ".join(written(stage, contents).split())
-    kept = " ".join(written(stage, contents, policy={"near_duplicates": "keep"}).split())
+    assert "its scores are too good" not in " ".join(written(contents).split())
+    kept = " ".join(written(contents, near_duplicates="keep").split())
     assert kept.count("its scores are too good") == kept.count("One copy of each was kept") == 1
     for kind in ("exact_duplicates", "near_duplicates"):
-        contents["metrics/audit.json"][kind]["across_splits"] = 0
-    text = written(stage, contents, policy={"near_duplicates": "keep"})
+        contents["audit"][kind]["across_splits"] = 0
+    text = written(contents, near_duplicates="keep")
     assert "No duplicates were found in more than one split." in text
     assert "its scores are too good" not in " ".join(text.split())
 
 
-def test_drawn_faces_are_called_so_and_pictures_are_not(stage):
+def test_drawn_faces_are_called_so_and_pictures_are_not():
     contents = numbers()
-    assert "drawn by a program" in written(stage, contents)
-    for changes in ({"source": "faces.zip"}, {"url": "https://example.org/faces.zip"}):
-        text = written(stage, contents, **changes)
-        assert "drawn" not in text
-        assert "Goodfellow" in text
+    assert "drawn by a program" in written(contents)
+    text = written(contents, drawn=False)
+    assert "drawn" not in text
+    assert "Goodfellow" in text
 
 
-def test_a_source_of_more_classes_and_new_splits_is_told(stage):
+def test_a_source_of_more_classes_and_new_splits_is_told():
     contents = numbers()
-    contents["metrics/audit.json"]["other_classes"] = {"disgust": 547, "fear": 5121}
-    contents["metrics/evaluate.json"]["tta"] = "flip"
-    text = " ".join(written(stage, contents, resplit=True).split())
+    contents["audit"]["other_classes"] = {"disgust": 547, "fear": 5121}
+    contents["evaluation"]["tta"] = "flip"
+    text = " ".join(written(contents, resplit=True).split())
     assert "the images of disgust (547), fear (5121)." in text
     assert "The source's splits were ignored" in text
     assert "`evaluate.tta: flip`" in text
 
 
-def test_what_was_done_about_labels_and_duplicates_is_told(stage):
+def test_what_was_done_about_labels_and_duplicates_is_told():
     unseen = score(CLASSES, 7)
     contents = numbers(members=1, test=score(CLASSES, 1) | {"unseen": unseen})
-    contents["metrics/suspects.json"] = {"action": "soften", "images": 998, "suspects": 31}
-    contents["metrics/audit.json"]["votes"] = {"images": 900, "agree": 700, "none": 9}
-    evaluation = contents["metrics/evaluate.json"]
+    contents["suspects"] = {"action": "list", "images": 998, "suspects": 31}
+    contents["audit"]["votes"] = {"images": 900, "agree": 700, "none": 9}
+    evaluation = contents["evaluation"]
     evaluation |= {
         "champion": "distill_compact",
         "models": {"distill_compact": evaluation["models"]["net0"]},
     }
-    text = " ".join(written(stage, contents).split())
+    text = " ".join(written(contents).split())
     assert "doubted the labels of 31 of the 998 train images" in text
-    assert "which were softened." in text
+    assert "which were kept." in text
     assert "for 700 of 900 images" in text
     assert "One net, a student of the ensemble, calibrated" in text
     honest = re.search(
@@ -297,13 +279,13 @@ def test_what_was_done_about_labels_and_duplicates_is_told(stage):
         unseen[f"{name}{end}"] for name in ("macro_f1", "accuracy") for end in ("", "_low", "_high")
     ]
     assert told == near(*expected)
-    plain = " ".join(written(stage, numbers()).split())
+    plain = " ".join(written(numbers()).split())
     assert not any(word in plain for word in ("doubted", "FER+", "student", "test images without"))
 
 
-def test_the_three_most_frequent_confusions_are_named(stage):
+def test_the_three_most_frequent_confusions_are_named():
     test = score(SEVEN, 1, right=1.5)
-    text = " ".join(written(stage, numbers(SEVEN, test=test)).split())
+    text = " ".join(written(numbers(SEVEN, test=test)).split())
     confusion = np.array(test["confusion"])
     off = confusion - np.diag(np.diag(confusion))
     told = re.findall(r"- (\w+) taken for (\w+): (\d+) of (\d+) \((\d+) %\); (.*?)\. ", text)
@@ -332,19 +314,19 @@ def test_what_a_confusion_costs_depends_on_what_is_taken_for_what():
     assert {(one, other) for one, costs in model_card.COSTS.items() for other in costs} == pairs
 
 
-def test_a_model_without_mistakes_or_file_has_a_card_too(stage):
+def test_a_model_without_mistakes_or_file_has_a_card_too():
     contents = numbers(members=1, test=score(CLASSES, 1, right=50))
-    contents["metrics/export.json"] = {"champion": "net0", "error": "ONNX knows no Erfc"}
-    text = written(stage, contents)
+    contents["export"] = {"champion": "net0", "error": "ONNX knows no Erfc"}
+    text = written(contents)
     assert "No test face was taken for another class." in text
     assert "There is no ONNX file (ONNX knows no Erfc)." in text
     assert text.startswith("# Model card: compact\n")
     assert "One net, calibrated" in text
 
 
-def test_a_class_without_test_images_has_no_roc_auc(stage):
+def test_a_class_without_test_images_has_no_roc_auc():
     labels = np.arange(60) % 3
     probabilities = np.full((60, 4), 0.1) + 0.6 * np.eye(4)[labels]
     contents = numbers(test=metrics.score(labels, probabilities, CLASSES, 1))
-    row = tables(written(stage, contents))["class, on test"][3]
+    row = tables(written(contents))["class, on test"][3]
     assert row == ["surprise", "0", *["0.000 (0.000 to 1.000)"] * 3, "n/a"]

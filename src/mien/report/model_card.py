@@ -140,8 +140,7 @@ under which licence is not known to the pipeline; find out before you use the mo
 {% endif %}
 {% if suspects.action != "none" %}
 Nets that had not learnt from them doubted the labels of {{ suspects.suspects }} of the
-{{ suspects.images }} train images (Northcutt et al. 2021, arXiv:1911.00068), which were
-{{ {"list": "kept", "drop": "left out", "soften": "softened"}[suspects.action] }}.
+{{ suspects.images }} train images (Northcutt et al. 2021, arXiv:1911.00068), which were kept.
 {% endif %}
 {% if audit.votes is defined %}
 Training aims at the votes of FER+ (Barsoum et al. 2016, arXiv:1608.01041), most of which agree with

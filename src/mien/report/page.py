@@ -14,6 +14,8 @@ from mien.report.states import State
 # Together, so that the page stays below 5 MB: base64 takes a third more.
 LARGEST = 3_500_000
 CHARTS = ("confusion", "roc", "pr", "reliability", "learning_curves")
+ENSEMBLE = ("members", "disagreement")
+STUDY = ("trials", "trial_params", "importances")
 # The audit's means of all faces of a class are left out: no face is in the page.
 AUDIT = ("classes", "findings", "sharpness")
 
@@ -74,8 +76,10 @@ def charts(state: State) -> dict[str, list[str]]:
         for name in first
     }
     groups["audit"] = [f"reports/audit/{chart}.png" for chart in AUDIT]
-    groups["ensemble"] = [f"reports/ensemble/{chart}.png" for chart in ("members", "disagreement")]
-    groups["tuning"] = matching(state, "reports/tune/*/*.png")
+    groups["ensemble"] = [f"reports/evaluate/ensemble/{chart}.png" for chart in ENSEMBLE]
+    groups["tuning"] = [
+        f"reports/evaluate/{name}/{chart}.png" for name in models for chart in STUDY
+    ]
     groups |= {
         f"model {name}": [f"reports/evaluate/{name}/{chart}.png" for chart in CHARTS]
         for name in models
