@@ -1,7 +1,6 @@
 """A small project under Git and DVC: real scores of made-up predictions, real stages, no nets."""
 
 import contextlib
-import importlib
 import io
 import os
 import shutil
@@ -10,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from diff import main
 from dvc.utils.serialize import dump_yaml, load_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,10 +123,9 @@ def diff(folder: Path, *arguments: str, refused: bool = False) -> str:
     printed, said = io.StringIO(), ""
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.chdir(folder)
-        patch.syspath_prepend(ROOT / "scripts")
         patch.setattr(sys, "argv", ["diff.py", *arguments])
         try:
-            importlib.import_module("diff").main()
+            main()
         except SystemExit as end:
             said = str(end)
     assert bool(said) == refused, said

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import runpy
 import socket
 import subprocess
 import sys
@@ -13,19 +12,20 @@ from wsgiref.util import setup_testing_defaults
 import optuna
 import pytest
 from conftest import listening
+from dashboard import Copies, main
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/dashboard.py"
-Copies = runpy.run_path(str(SCRIPT))["Copies"]
 
 
 def study(folder: Path, name: str) -> optuna.Study:
-    """Return the study whose journal is where the pipeline keeps it."""
+    """Return the study whose journal is where the pipeline keeps it, in a folder ARCH-KEY."""
     (folder / name).mkdir(exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / name / "journal.log")))
-    return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+    arch = name.partition("-")[0]
+    return optuna.create_study(storage=storage, study_name=arch, load_if_exists=True)
 
 
 def finish(study: optuna.Study, count: int) -> None:
@@ -66,6 +66,14 @@ def test_several_studies_are_shown_while_one_of_them_runs(tmp_path):
     assert names(app) == ["compact-1", "resnet-2", "alone-3"]
 
 
+def test_two_studies_of_one_architecture_are_told_apart_by_their_folders(tmp_path):
+    finish(study(tmp_path, "compact-1"), 2)
+    finish(study(tmp_path, "compact-2"), 1)
+    app = Copies(tmp_path)
+    assert names(app) == ["compact-1", "compact-2"]
+    assert [len(states(app, number)) for number in (0, 1)] == [2, 1]
+
+
 def test_a_journal_that_a_kill_cut_back_is_shown_as_it_goes_on(tmp_path):
     first = study(tmp_path, "compact-1")
     finish(first, 1)
@@ -98,23 +106,17 @@ def test_what_is_clicked_leaves_the_journal_alone(tmp_path):
         ("postgresql://me:hidden@127.0.0.1:9/studies", "tune.storage: "),
     ],
 )
-def test_nothing_to_show_is_one_line(tmp_path, storage, said):
+def test_nothing_to_show_is_one_line(tmp_path, monkeypatch, storage, said):
     params = (ROOT / "params.yaml").read_text()
     assert "\n  storage:\n" in params
     (tmp_path / "params.yaml").write_text(
         params.replace("\n  storage:\n", f"\n  storage: {storage}\n")
     )
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "0"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"dashboard: {said}")
-    assert len(done.stderr.splitlines()) == 1
-    assert "hidden" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=f"^dashboard: {said}") as ended:
+        main(0)
+    assert "\n" not in ended.value.code
+    assert "hidden" not in ended.value.code
 
 
 def test_it_listens_on_this_machine_alone(tmp_path):
