@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dvc.utils.serialize import dump_yaml, load_yaml
+from results import main
 
-SCRIPT = Path(__file__).parents[1] / "scripts/results.py"
+SCRIPT = Path(__file__).parents[2] / "scripts/results.py"
 SCORES = ("accuracy", "macro_f1", "roc_auc")
+# What every run leaves in its folder.
+KEPT = {"probabilities.npz", "provenance.json", "results.csv", "settings.yaml"}
 ENDS = {"": 0.0, "_low": -0.0625, "_high": 0.0625}
 
 INGEST = """
@@ -78,22 +81,19 @@ def written() -> dict[str, str]:
             "compared": {"ensemble": {"mcnemar_p": 0.125}, "train": {"mcnemar_p": 0.03125}},
         },
     }
-    charts = (
+    reports = (
         "model_card.md",
-        "ensemble/members.png",
+        "audit/classes.png",
         "evaluate/leaderboard.png",
-        "evaluate/train/confusion.png",
-        "evaluate/train/roc.png",
-        "results/other/evaluate/leaderboard.png",
-        "tune/resnet/parallel.png",
-        "tune/resnet/trials.csv",
+        "evaluate/roc.csv",
+        "evaluate/tune_resnet/trials.png",
     )
     models = {f"{name}/record.json": "{}" for name in ("train", "tune/resnet")}
     models |= {"export/model.onnx": "large", "export/model_float16.onnx": "small"}
     models["export/card.json"] = '{"arch": "resnet"}'
     return {
         **{f"metrics/{name}.json": json.dumps(content) for name, content in metrics.items()},
-        **{f"reports/{name}": name for name in charts},
+        **{f"reports/{name}": name for name in reports},
         **{f"models/{name}": content for name, content in models.items()},
     }
 
@@ -171,8 +171,8 @@ def made(tmp_path_factory) -> Path:
     run(folder, sys.executable, "-m", "dvc", "init", "-q")
     run(folder, sys.executable, "-m", "dvc", "repro", "-q")
     settings = {"data.classes": ["happy", "très sad"], "train": {"rate": 1e-05}}
-    (folder / "reports/results/real").mkdir(parents=True)
-    dump_yaml(folder / "reports/results/real/settings.yaml", settings)
+    (folder / "results/real").mkdir(parents=True)
+    dump_yaml(folder / "results/real/settings.yaml", settings)
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "sample")
     (folder / ".mien/ran").unlink()
@@ -180,20 +180,16 @@ def made(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def project(made, tmp_path) -> Path:
-    """Return a copy of the project for one test."""
-    return shutil.copytree(made, tmp_path / "project")
+def project(made, tmp_path, monkeypatch) -> Path:
+    """Enter a copy of the project for one test."""
+    monkeypatch.chdir(shutil.copytree(made, tmp_path / "project"))
+    return Path.cwd()
 
 
-def results(project: Path, *arguments: str, code: int = 0) -> str:
-    return run(project, sys.executable, str(SCRIPT), *arguments, code=code)
-
-
-def temporary(project: Path) -> list[Path]:
-    return list(project.glob(".dvc/tmp/exps/standalone/tmp*"))
-
-
-def test_a_killed_run_goes_on_and_leaves_only_its_results(project, source):
+@pytest.fixture(scope="module")
+def resumed(made, source, tmp_path_factory) -> Path:
+    """Return a project whose run was killed amid the last stage, begun again, and kept."""
+    project = shutil.copytree(made, tmp_path_factory.mktemp("resumed") / "project")
     (project / ".mien/wait").touch()
     process = subprocess.Popen(
         [sys.executable, SCRIPT, "real", source],
@@ -208,56 +204,53 @@ def test_a_killed_run_goes_on_and_leaves_only_its_results(project, source):
         while not (ran.exists() and "evaluate" in ran.read_text()):
             assert process.poll() is None, "the pipeline ended before it could be killed"
             time.sleep(0.05)
-        assert "is running already" in results(project, "real", str(source), code=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(project)
+            assert "real is running already" in refused("real", str(source))
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert len(temporary(project)) == 1
     (project / ".mien/wait").unlink()
+    results(project, "real", str(source), "--keep")
+    return project
 
-    results(project, "real", str(source))
-    assert ran.read_text() == "ingest evaluate evaluate "
-    assert not temporary(project)
-    assert not list(project.glob(".dvc/tmp/exps/**/*.run"))
-    assert run(project, "git", "for-each-ref", "refs/exps", "refs/stash") == ""
-    changed = run(project, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
+
+def results(project: Path, *arguments: str, code: int = 0) -> str:
+    return run(project, sys.executable, str(SCRIPT), *arguments, code=code)
+
+
+def refused(*arguments: str) -> str:
+    """Return the line with which the script ends in this process and the current folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["results.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return str(ended.value.code)
+
+
+def temporary(project: Path) -> list[Path]:
+    return list(project.glob(".dvc/tmp/exps/standalone/tmp*"))
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_killed_run_goes_on_and_changes_nothing_but_its_results(resumed):
+    assert (resumed / ".mien/ran").read_text() == "ingest evaluate evaluate "
+    assert not temporary(resumed)
+    assert "/results-real" in run(resumed, "git", "for-each-ref", "refs/exps")
+    assert run(resumed, "git", "for-each-ref", "refs/stash") == ""
+    changed = run(resumed, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
     assert changed
-    assert all(line.startswith("?? reports/results/real/") for line in changed)
-    assert load_yaml(project / "params.yaml")["data"]["source"] == "sample"
-    _check_results(project, source)
+    assert all(line.startswith("?? results/real/") for line in changed)
+    assert load_yaml(resumed / "params.yaml")["data"]["source"] == "sample"
 
 
-def test_a_study_of_one_trial_shows_no_charts(project, source):
-    settings = project / "reports/results/real/settings.yaml"
-    dump_yaml(settings, load_yaml(settings) | {"tune.trials": 1})
-    results(project, "real", str(source))
-    charts = {path.parts[-2] for path in settings.parent.rglob("*.png")}
-    assert charts == {"ensemble", "evaluate", "train"}
-
-
-def _check_results(project: Path, source: Path) -> None:
-    folder = project / "reports/results/real"
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    charts = {name for name in files if name.endswith(".png")}
-    assert files - charts == {
-        "audit.json",
-        "ensemble.json",
-        "model_card.md",
-        "probabilities.npz",
-        "provenance.json",
-        "results.csv",
-        "robustness.json",
-        "settings.yaml",
-    }
-    assert charts == {
-        "ensemble/members.png",
-        "evaluate/leaderboard.png",
-        "evaluate/train/confusion.png",
-        "tune/resnet/parallel.png",
-    }
-    assert (folder / "tune/resnet/parallel.png").read_text() == "tune/resnet/parallel.png"
-    assert json.loads((folder / "audit.json").read_text()) == {"blank": 3}
-
+def test_the_results_are_those_of_the_pipeline(resumed, source):
+    folder = resumed / "results/real"
+    assert files(folder) == KEPT
     with (folder / "results.csv").open(newline="") as file:
         rows = {row["model"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["tune_resnet", "ensemble", "train"]
@@ -281,7 +274,7 @@ def _check_results(project: Path, source: Path) -> None:
     assert str(source.parent) not in text
     assert os.uname().nodename not in text
     told = json.loads(text)
-    assert told["commit"] == run(project, "git", "rev-parse", "HEAD").strip()
+    assert told["commit"] == run(resumed, "git", "rev-parse", "HEAD").strip()
     assert told["source"]["sha256"] == hashlib.sha256(b"faces").hexdigest()
     assert told["params"]["data"] == {"classes": ["happy", "très sad"]}
     assert told["params"]["train"] == {"epochs": 1, "rate": 1e-05}
@@ -290,45 +283,55 @@ def _check_results(project: Path, source: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "place", "said"),
     [
-        ("", "sample", "expected params in reports/results/settings.yaml"),
-        ("absent", "sample", "expected params in reports/results/absent/settings.yaml"),
+        ("", "sample", "expected params in results/settings.yaml"),
+        ("absent", "sample", "expected params in results/absent/settings.yaml"),
         ("real", "", "SOURCE must be a file or folder of faces, got ''"),
         ("real", "/no/such.zip", "SOURCE must be a file or folder of faces, got '/no/such.zip'"),
     ],
 )
-def test_a_mistake_is_one_line(made, name, place, said):
-    printed = results(made, name, place, code=1)
-    assert printed.startswith(f"results: {said}")
-    assert len(printed.splitlines()) == 1
+def test_a_mistake_is_one_line(made, monkeypatch, name, place, said):
+    monkeypatch.chdir(made)
+    line = refused(name, place)
+    assert line.startswith(f"results: {said}")
+    assert "\n" not in line
 
 
 def test_changes_that_no_commit_holds_are_refused(project, source):
     (project / "evaluate.py").write_text("# changed")
-    assert "commit your changes first" in results(project, "real", str(source), code=1)
+    assert "commit your changes first" in refused("real", str(source))
 
 
-def test_a_failing_pipeline_writes_nothing_and_the_experiment_can_be_kept(project, source):
-    before = (project / "reports/results/real/settings.yaml").read_text()
-    (project / "reports/results/real/settings.yaml").write_text("train.nothing: 3\n")
+def test_a_failing_pipeline_writes_nothing(project, source):
+    (project / "results/real/settings.yaml").write_text("train.nothing: 3\n")
     assert "run the same command again" in results(project, "real", str(source), code=1)
     assert run(project, "git", "for-each-ref", "refs/exps") == ""
     assert not temporary(project)
-    assert not (project / "reports/results/real/results.csv").exists()
+    assert not (project / "results/real/results.csv").exists()
 
-    (project / "reports/results/real/settings.yaml").write_text(before)
-    results(project, "real", str(source), "--keep")
-    assert "/results-real" in run(project, "git", "for-each-ref", "refs/exps")
+
+def test_a_shipped_model_comes_from_the_cache_with_its_card_and_charts(resumed, source, tmp_path):
+    project = shutil.copytree(resumed, tmp_path / "project")
     shipped = project / "src/mien/pretrained"
     shipped.mkdir(parents=True)
     (shipped / "other.onnx").write_text("as committed")
-    run(project, "git", "add", "src")
+    (project / "README.md").write_text("as committed")
+    run(project, "git", "add", "src", "README.md")
     run(project, "git", "commit", "-m", "ship another")
+    # What an earlier run wrote is no reason to refuse this one.
     (shipped / "other.onnx").write_text("shipped a moment ago")
-    # A second run takes its place, all of it from the cache.
+    (project / "README.md").write_text("with its figures")
+    # It takes the place of the experiment that was kept.
     results(project, "real", str(source), "--ship")
+    assert run(project, "git", "for-each-ref", "refs/exps") == ""
+    assert not list(project.glob(".dvc/tmp/exps/**/*.run"))
+    assert (project / ".mien/ran").read_text() == "ingest evaluate evaluate "
     assert (shipped / "real.onnx").read_text() == "small"
     card = json.loads((shipped / "real.json").read_text())
     assert (card["arch"], card["version"]) == ("resnet", "model_float16")
     assert card["source"]["sha256"] == hashlib.sha256(b"faces").hexdigest()
-    assert (project / ".mien/ran").read_text() == "ingest evaluate "
-    assert run(project, "git", "for-each-ref", "refs/exps") == ""
+    folder = project / "results/real"
+    charts = {"evaluate/leaderboard.png", "evaluate/tune_resnet/trials.png"}
+    told = {"audit.json", "ensemble.json", "model_card.md", "robustness.json"}
+    assert files(folder) == KEPT | charts | told
+    assert (folder / "evaluate/leaderboard.png").read_text() == "evaluate/leaderboard.png"
+    assert json.loads((folder / "audit.json").read_text()) == {"blank": 3}
