@@ -57,15 +57,18 @@ serve: $(INSTALLED)  ## Serve the champion on http://127.0.0.1:5001 (PORT=… fo
 dashboard: $(INSTALLED)  ## Show the tuning studies on http://127.0.0.1:8080 (PORT=… for another port)
 	@python scripts/dashboard.py $(or $(PORT),8080)
 
-results: $(INSTALLED)  ## Run on real data, keep the numbers in reports/results (NAME=… SOURCE=…; KEEP=1 keeps the experiment)
+results: $(INSTALLED)  ## Run on real data, keep the numbers in results (NAME=… SOURCE=…; KEEP=1 keeps the experiment)
 	@python scripts/results.py '$(NAME)' '$(SOURCE)' $(if $(KEEP),--keep)
+	@python scripts/results_page.py
 
 release-models: $(INSTALLED)  ## Train the shipped models fer4 and fer7 again (SOURCE=/path/to/fer2013.zip)
 	@python scripts/results.py fer4 '$(SOURCE)' --ship
 	@python scripts/results.py fer7 '$(SOURCE)' --ship
+	@python scripts/results_page.py
 
 docs: $(INSTALLED)  ## Build the documentation in docs/_build; a dead link is an error
 	@python scripts/params_page.py
+	@python scripts/results_page.py
 	sphinx-build -W --keep-going -q -b html docs docs/_build
 
 experiments: $(INSTALLED)  ## List the experiments with the params that differ and the scores

@@ -43,7 +43,7 @@ class Copies:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Show the journals anywhere in `folder`, those to come included."""
+        """Show the journals in the folders in `folder`, those to come included."""
         self._folder = folder
         self._lock = Lock()
         self._sizes: dict[Path, int] = {}
@@ -64,17 +64,25 @@ class Copies:
 
 
 def journals(folder: Path) -> list[Path]:
-    """Return the journals anywhere in `folder`, sorted."""
-    return sorted(folder.rglob("journal.log"))
+    """Return the journals in the folders in `folder`, sorted."""
+    return sorted(folder.glob("*/journal.log"))
 
 
 def copied(paths: Iterable[Path]) -> InMemoryStorage:
-    """Return copies of the studies in the journals."""
+    """Return copies of the studies in the journals, each called as its folder.
+
+    In its journal a study has the name of its architecture, which others have, too.
+    """
     copies = InMemoryStorage()
     for path in paths:
         journal = JournalStorage(JournalFileBackend(str(path)))
         for name in optuna.get_all_study_names(journal):
-            optuna.copy_study(from_study_name=name, from_storage=journal, to_storage=copies)
+            optuna.copy_study(
+                from_study_name=name,
+                from_storage=journal,
+                to_storage=copies,
+                to_study_name=path.parent.name,
+            )
     return copies
 
 

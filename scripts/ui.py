@@ -50,7 +50,8 @@ def main() -> None:
     print(f"{shown}/#/experiments/{experiment}/runs?viewStateShareKey={view}", flush=True)
     if base != uri:
         command = ["mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
-        os.execvp(command[0], [*command, "--port", port])
+        # One person looks: MLflow's own four processes would only start more slowly.
+        os.execvp(command[0], [*command, "--port", port, "--workers", "1"])
 
 
 def shared_view(root: Path) -> tuple[str, str]:

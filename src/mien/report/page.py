@@ -74,8 +74,10 @@ def charts(state: State) -> dict[str, list[str]]:
         for name in first
     }
     groups["audit"] = [f"reports/audit/{chart}.png" for chart in AUDIT]
-    groups["ensemble"] = [f"reports/ensemble/{chart}.png" for chart in ("members", "disagreement")]
-    groups["tuning"] = matching(state, "reports/tune/*/*.png")
+    groups["ensemble"] = [f"reports/evaluate/ensemble/{chart}.png" for chart in ENSEMBLE]
+    groups["tuning"] = [
+        f"reports/evaluate/{name}/{chart}.png" for name in models for chart in STUDY
+    ]
     groups |= {
         f"model {name}": [f"reports/evaluate/{name}/{chart}.png" for chart in CHARTS]
         for name in models

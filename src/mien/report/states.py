@@ -70,7 +70,7 @@ def workspace() -> State:
         raise RevisionError("there is no dvc.yaml here; run this in the project's root")
     paths = [path for part in PARTS for path in (Path(part), *Path(part).rglob("*"))]
     files = {path.as_posix(): path.read_bytes() for path in paths if path.is_file()}
-    return State("workspace", _own(files))
+    return State("workspace", dict(sorted(files.items())))
 
 
 def revision(name: str) -> State:
@@ -95,11 +95,7 @@ def revision(name: str) -> State:
                 if content := archive.extractfile(member):
                     files[member.name] = content.read()
     title = commit[:7] if commit.startswith(name) else f"{candidate} ({commit[:7]})"
-    return State(title, _own(files))
-
-
-def _own(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {path: files[path] for path in sorted(files) if not path.startswith(RESULTS)}
+    return State(title, dict(sorted(files.items())))
 
 
 def _missing(name: str) -> str:
