@@ -14,6 +14,8 @@ from mien.report.states import State
 # Total bytes, so that the page stays below 5 MB: base64 adds a third.
 LARGEST = 3_500_000
 CHARTS = ("confusion", "roc", "pr", "reliability", "learning_curves")
+ENSEMBLE = ("members", "disagreement")
+STUDY = ("trials", "trial_params", "importances")
 # Without the mean faces of the classes: the page shows no face.
 AUDIT = ("classes", "findings", "sharpness")
 

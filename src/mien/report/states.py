@@ -17,8 +17,6 @@ from mien.errors import RevisionError
 from mien.project import ModelId
 
 PARTS = ("dvc.lock", "metrics", "params.yaml", "reports")
-# Other runs, on real data: not the state of the pipeline.
-RESULTS = "reports/results/"
 
 
 @dataclass(frozen=True)
