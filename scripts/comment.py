@@ -1,6 +1,6 @@
-"""Puts a text under a pull request on GitHub, as one comment that later runs edit in place.
+"""Write a text as a comment of a pull request on GitHub; later runs edit the same comment.
 
-Where the token may not write, as for a pull request from a fork, it says so and ends well.
+If the token has no write access, as for a pull request from a fork, it says so and succeeds.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-# Unseen where the comment is read; by it the next run finds its own.
+# Invisible on the page; the next run finds its own comment by it.
 MARKER = "<!-- mien: changes -->"
 # GitHub's own limit.
 LONGEST = 65_536
@@ -50,7 +50,7 @@ def earlier(path: str) -> int | None:
     page = 1
     while comments := ask("GET", f"{path}?per_page=100&page={page}"):
         for comment in comments:
-            # Anyone may write the marker; only one's own comment can be edited.
+            # Anyone can write the marker, but only the bot's own comment can be edited.
             if comment["body"].startswith(MARKER) and comment["user"]["type"] == "Bot":
                 return int(comment["id"])
         page += 1

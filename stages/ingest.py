@@ -1,4 +1,4 @@
-"""ingest: every picture of the source, untouched, in one file with its name, label and split."""
+"""ingest: every picture of the source, unchanged, in one file with name, label and split."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,7 +13,7 @@ from mien.sources import raw, remote
 
 
 def main(params: Params) -> None:
-    """Write data/raw.parquet, sorted by name, from data.url or else data.source."""
+    """Write data/raw.parquet, sorted by name, from data.url or, if empty, data.source."""
     path = Path(params.data.source)
     if params.data.url is not None:
         path = remote.fetch(params.data.url, params.data.sha256, scratch() / "downloads")

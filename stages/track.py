@@ -1,4 +1,4 @@
-"""track: shows the pipeline's state in MLflow, whatever DVC restored from its cache."""
+"""track: log the pipeline's state to MLflow, including what DVC restored from its cache."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def main(params: Params) -> None:
 
 
 def tracked(model: ModelId, evaluation: dict) -> tracking.TrackedModel:
-    """Return the model with all that its run shows."""
+    """Return the model with everything that its run shows."""
     return tracking.TrackedModel(
         id=model,
         inputs=tracking.key(stage_inputs(model.dvc_stage)),
