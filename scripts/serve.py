@@ -1,4 +1,4 @@
-"""Serves the registered champion over HTTP; docs/serving.md tells what to send."""
+"""Serve the registered champion over HTTP; docs/serving.md describes the requests."""
 
 import os
 import sys
@@ -9,15 +9,15 @@ from mien.errors import MienError
 from mien.tracking import registered, store
 
 MODEL = "models:/mien@champion"
-# Connections at once; each may hold a request of the size in serve_app.
+# Maximum number of connections; each may have a request of the size in serve_app.
 CONNECTIONS = 64
 
 
 def main(port: str) -> None:
-    """Answer on `port` of this machine alone, until Ctrl-C."""
+    """Serve on `port` of this machine only, until Ctrl-C."""
     root = Path.cwd()
     try:
-        # MLflow would tell in a traceback that there is none.
+        # Without a model MLflow would print a traceback.
         with TemporaryDirectory() as folder:
             registered.download(MODEL, Path(folder), root)
     except MienError as error:
@@ -25,8 +25,8 @@ def main(port: str) -> None:
     os.environ |= {"MLFLOW_TRACKING_URI": store.address(root), "MIEN_SERVED": MODEL}
     command = (sys.executable, "-m", "uvicorn", "--factory", "serve_app:app")
     place = ("--app-dir", str(Path(__file__).parent), "--host", "127.0.0.1", "--port", port)
-    # Another process, which imports no `mien` but the one registered with the model; in this
-    # one's place, so that a signal reaches it.
+    # A new process, which only imports the `mien` registered with the model. It replaces this one,
+    # so that signals reach it.
     os.execv(sys.executable, (*command, *place, "--limit-concurrency", str(CONNECTIONS)))
 
 

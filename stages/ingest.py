@@ -1,4 +1,4 @@
-"""ingest: every picture of the source, untouched, in one file with its name, label and split."""
+"""ingest: every picture of the source, unchanged, in one file with name, label and split."""
 
 from collections import Counter
 from pathlib import Path
