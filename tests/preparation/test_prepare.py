@@ -1,141 +1,75 @@
-"""The stage as DVC runs it: raw.parquet in; faces, audit, charts and pictures out."""
+"""A source with planted faults becomes three splits of grey faces, and each fault is told."""
 
-import hashlib
-import json
-import os
-import runpy
-import subprocess
-import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CLASSES, drawn_images, encoded
-from dvc.utils.serialize import load_yaml, modify_yaml
+from conftest import CLASSES
+from dvc.utils.serialize import load_yaml
+from made_source import planted, sound, write
 
-from mien import faces, params
-from mien.errors import MienError
+from mien.crops.detection import Detection
+from mien.errors import SourceError
+from mien.faces import Faces
+from mien.params import Params
+from mien.preparation import prepare as module
+from mien.preparation.prepare import Prepared, kept_faces, prepare
 from mien.preparation.splits import SPLITS
+from mien.sources import Item
 
-ROOT = Path(__file__).parents[1]
-STAGE = ROOT / "stages/prepare.py"
-
-
-def source(count: int = 160) -> pd.DataFrame:
-    """Return a raw table of sound images of all classes in all splits, then planted faults."""
-    images, codes = drawn_images(count)
-    rows = [
-        (f"{number:03d}.png", CLASSES[code], SPLITS[number // 4 % 3], encoded(image))
-        for number, (image, code) in enumerate(zip(images, codes, strict=True))
-    ]
-    one, two, three, four, five = drawn_images(5, seed=9)[0]
-    nearly = cv2.convertScaleAbs(three, alpha=0.9, beta=10)
-    tinted = cv2.merge([four // 2, four, four])
-    large = cv2.resize(five, (96, 80))
-    rows += [
-        ("planted/blank.png", "happy", "train", encoded(np.full((48, 48), 200, np.uint8))),
-        ("planted/broken.jpg", "happy", "train", b"no image"),
-        ("planted/colour.png", "happy", "train", encoded(tinted)),
-        ("planted/conflict1.png", "happy", "train", encoded(two)),
-        ("planted/conflict2.png", "sad", "test", encoded(two)),
-        ("planted/large.png", "sad", "validation", encoded(large)),
-        ("planted/near1.png", "neutral", "train", encoded(three)),
-        ("planted/near2.png", "neutral", "test", encoded(nearly)),
-        ("planted/same1.png", "sad", "train", encoded(one)),
-        ("planted/same2.bmp", "sad", "validation", encoded(one, ".bmp")),
-    ]
-    return pd.DataFrame(rows, columns=["name", "label", "split", "data"])
+VALUES = load_yaml(Path(__file__).parents[2] / "params.yaml")
+THRESHOLDS = {"near_distance": 12, "dark": 20, "bright": 240, "blurred": 50}
+POLICY = VALUES["audit"]["policy"]
+SOURCE = [*sound(160), *planted()]
 
 
-def lay(folder: Path, raw: pd.DataFrame, **data: object) -> Path:
-    """Write into `folder` what the stage reads; `data` overrides params.yaml's."""
-    (folder / "data").mkdir(parents=True)
-    raw.astype({"split": "str"}).to_parquet(folder / "data/raw.parquet", index=False)
-    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    with modify_yaml(folder / "params.yaml") as params:
-        params["data"].update(data)
-        params["audit"].update(near_distance=12, dark=20, bright=240, blurred=50)
-    return folder
+def changed(policy: dict[str, str] = POLICY, **data: object) -> Params:
+    """Return the project's params with other values in `data` and another policy."""
+    audit = VALUES["audit"] | THRESHOLDS | {"policy": policy}
+    return Params.model_validate(VALUES | {"audit": audit, "data": VALUES["data"] | data})
 
 
-def prepare(folder: Path) -> None:
-    """Run the stage's main in `folder`, in this process: its imports take seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(STAGE.parent)
-        runpy.run_path(str(STAGE))["main"](params.load())
-
-
-def launched(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the stage in `folder` as DVC does."""
-    return subprocess.run(
-        [sys.executable, STAGE],
-        cwd=folder,
-        env={**os.environ, "DVC_STAGE": "prepare", **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def hashed(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+def kept(prepared: Prepared) -> dict[str, Faces]:
+    return dict(kept_faces(prepared))
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory) -> Path:
-    folder = lay(tmp_path_factory.mktemp("prepare"), source())
-    prepare(folder)
-    return folder
+def raw(tmp_path_factory) -> Path:
+    return write(tmp_path_factory.mktemp("source") / "raw.parquet", SOURCE)
 
 
 @pytest.fixture(scope="module")
-def audited(done) -> dict:
-    return json.loads((done / "metrics/audit.json").read_text())
+def prepared(raw) -> Prepared:
+    return prepare(raw, changed(), None)
 
 
 @pytest.fixture(scope="module")
-def rows(done) -> pd.DataFrame:
-    return pd.read_csv(done / "reports/audit/findings.csv")
+def faces(prepared) -> dict[str, Faces]:
+    return kept(prepared)
 
 
-def test_every_planted_fault_is_found_once(audited):
-    singles = ("unreadable", "blank", "colour", "resized", "dark", "bright")
-    assert {key: audited[key] for key in singles} == {
-        "unreadable": 1, "blank": 1, "colour": 1, "resized": 1, "dark": 0, "bright": 0,
-    }  # fmt: skip
-    assert audited["exact_duplicates"] == {
+def test_every_planted_fault_is_found_once(prepared):
+    told = prepared.summary
+    singles = {"unreadable": 1, "blank": 1, "colour": 1, "resized": 1, "dark": 0, "bright": 0}
+    assert {key: told[key] for key in singles} == singles
+    assert told["exact_duplicates"] == {
         "groups": 2,
         "images": 4,
         "across_splits": 2,
         "across": {"train_test": 1, "train_validation": 1, "validation_test": 0},
         "label_conflicts": 1,
     }
-    near = audited["near_duplicates"]
+    near = told["near_duplicates"]
     assert (near["groups"], near["images"], near["across_splits"]) == (1, 2, 1)
 
 
-def test_the_counts_add_up(audited, rows, done):
-    assert audited["images"] == len(source()) == audited["kept"] + audited["dropped"]
-    assert audited["dropped"] == (rows["action"] == "drop").sum()
-    kept = {split: faces.load(done / "data/faces" / split) for split in SPLITS}
-    for split, of in kept.items():
-        counts = of.index["label"].value_counts()
-        assert counts.to_dict() == audited["splits"][split]
-    names = {name for of in kept.values() for name in of.index["name"]}
-    assert len(names) == audited["kept"]
-    gone = rows.loc[rows["action"] == "drop"]
-    assert names == set(source()["name"]) - set(gone["name"])
-
-
-def test_each_dropped_image_has_its_reason(rows):
-    gone = rows[rows["action"] == "drop"].set_index("name")["finding"]
-    assert gone.to_dict() == {
+def test_each_dropped_image_has_its_reason(prepared):
+    reasons = zip(prepared.table["name"], prepared.reason, strict=True)
+    assert {name: reason for name, reason in reasons if reason} == {
         "planted/blank.png": "blank",
         "planted/broken.jpg": "unreadable",
         "planted/conflict1.png": "label_conflicts",
@@ -145,116 +79,127 @@ def test_each_dropped_image_has_its_reason(rows):
     }
 
 
-def test_the_faces_are_the_grey_images_in_the_order_of_the_source(done):
-    raw = source().set_index("name")["data"]
-    for split in SPLITS:
-        of = faces.load(done / "data/faces" / split)
-        assert of.images.dtype == np.uint8
+def test_what_is_kept_and_what_is_dropped_is_all_there_was(prepared, faces):
+    told = prepared.summary
+    assert told["images"] == len(SOURCE) == told["kept"] + told["dropped"]
+    names = [name for of in faces.values() for name in of.index["name"]]
+    assert len(names) == told["kept"]
+    assert set(names) == set(prepared.table.loc[prepared.reason == "", "name"])
+    for split, of in faces.items():
+        assert of.index["label"].value_counts().to_dict() == told["splits"][split]
+
+
+def test_the_faces_are_the_grey_images_in_the_order_of_the_source(faces):
+    data = {item.name: item.data for item in SOURCE}
+    assert tuple(faces) == SPLITS
+    for of in faces.values():
         assert of.classes == CLASSES
         assert of.index.dtypes[["group", "copy"]].tolist() == [np.int64, np.int64]
         assert of.index["name"].is_monotonic_increasing
-        for name, image in zip(of.index["name"], of.images, strict=True):
+        assert of.targets is None
+        for name, image in zip(of.index["name"], of.images[:], strict=True):
             if not name.startswith("planted"):
-                decoded = cv2.imdecode(np.frombuffer(raw[name], np.uint8), cv2.IMREAD_GRAYSCALE)
-                assert np.array_equal(image, decoded)
+                file = np.frombuffer(data[name], np.uint8)
+                np.testing.assert_array_equal(image, cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
 
 
-def test_no_duplicate_lies_across_splits(done):
-    groups = [set(faces.load(done / "data/faces" / split).index["group"]) for split in SPLITS]
-    assert not groups[0] & groups[1]
-    assert not groups[0] & groups[2]
-    assert not groups[1] & groups[2]
+def test_no_duplicate_lies_across_splits(faces):
+    groups = [group for of in faces.values() for group in set(of.index["group"])]
+    assert max(Counter(groups).values()) == 1
 
 
-def test_kept_duplicates_are_marked_where_an_earlier_split_has_them(tmp_path):
-    folder = lay(tmp_path / "kept", source())
-    with modify_yaml(folder / "params.yaml") as content:
-        kept = dict.fromkeys(("exact_duplicates", "near_duplicates", "label_conflicts"), "keep")
-        content["audit"]["policy"].update(kept)
-    prepare(folder)
-    indices = pd.concat([faces.load(folder / "data/faces" / split).index for split in SPLITS])
-    seen = set(indices.loc[indices["seen"], "name"])
+def test_kept_duplicates_are_marked_where_an_earlier_split_has_them(raw):
+    keep = dict.fromkeys(("exact_duplicates", "near_duplicates", "label_conflicts"), "keep")
+    indices = [of.index for _, of in kept_faces(prepare(raw, changed(POLICY | keep), None))]
+    seen = {name for index in indices for name in index.loc[index["seen"], "name"]}
     assert seen == {"planted/conflict2.png", "planted/near2.png", "planted/same2.bmp"}
 
 
+def test_rows_are_read_a_batch_at_a_time(raw, prepared, monkeypatch):
+    monkeypatch.setattr(module, "ROWS", 7)
+    batches = list(module.chosen_files(raw, ["sad", "happy"]))
+    assert max(map(len, batches)) <= 7
+    assert [data for batch in batches for data in batch] == [
+        item.data for item in SOURCE if item.label in ("sad", "happy")
+    ]
+    again = prepare(raw, changed(), None)
+    pd.testing.assert_frame_equal(again.table, prepared.table)
+    np.testing.assert_array_equal(again.images[:], prepared.images[:])
+
+
 def test_votes_are_what_the_train_split_aims_at(tmp_path):
-    raw = source(24).iloc[:24].assign(name=[f"fer2013.csv:{row}" for row in range(1, 25)])
-    table = pd.DataFrame(
-        0, index=range(24), columns=["happiness", "neutral", "sadness", "surprise"]
-    )
+    items = [replace(item, name=f"fer2013.csv:{row:02}") for row, item in enumerate(sound(24), 1)]
+    table = pd.DataFrame(0, range(24), ["happiness", "neutral", "sadness", "surprise"])
     table.loc[:11, "sadness"], table.loc[:11, "neutral"] = 6, 4
     table.to_csv(tmp_path / "votes.csv", index=False)
-    folder = lay(tmp_path / "votes", raw, ferplus=str(tmp_path / "votes.csv"))
-    prepare(folder)
-    train = faces.load(folder / "data/faces/train")
-    voted = train.index["name"].isin([f"fer2013.csv:{row}" for row in range(1, 13)]).to_numpy()
+    params = changed(ferplus=str(tmp_path / "votes.csv"))
+    made = prepare(write(tmp_path / "raw.parquet", items), params, None)
+    split = kept(made)
+    train = split["train"]
+    voted = train.index["name"].isin([item.name for item in items[:12]]).to_numpy()
+    assert voted.sum() == 4
     shares = dict(zip(CLASSES, (0, 0.4, 0.6, 0), strict=True))
     expected = np.array([shares[name] for name in CLASSES], np.float32)
-    assert voted.sum() == 4
     np.testing.assert_array_equal(train.targets[voted], np.tile(expected, (4, 1)))
     np.testing.assert_array_equal(train.targets[~voted], np.eye(4)[train.labels[~voted]])
-    assert faces.load(folder / "data/faces/test").targets is None
-    counts = json.loads((folder / "metrics/audit.json").read_text())["votes"]
-    assert counts == {"images": 12, "agree": 3, "none": 12}
+    # What models are judged by stays the label.
+    assert split["validation"].targets is split["test"].targets is None
+    assert made.summary["votes"] == {"images": 12, "agree": 3, "none": 12}
 
 
-def test_charts_go_to_the_reports_and_faces_to_the_pictures(done):
-    reports = {path.name for path in (done / "reports/audit").iterdir()}
-    pictures = {path.name for path in (done / "data/pictures/prepare").iterdir()}
-    assert reports == {
-        "classes.png", "counts.csv", "findings.csv", "findings.png",
-        "mean.png", "sharpness.png", "std.png",
-    }  # fmt: skip
-    assert pictures == {
-        "samples.png", "mean_faces.png", "blank.png", "colour.png", "resized.png",
-        "exact_duplicates.png", "near_duplicates.png", "label_conflicts.png",
-    }  # fmt: skip
-    for path in [*done.glob("reports/audit/*.png"), *done.glob("data/pictures/prepare/*.png")]:
-        assert cv2.imread(str(path)).std() > 1
+def test_votes_follow_the_rows_of_the_source_where_classes_are_left_out(tmp_path):
+    items = [replace(item, name=f"fer2013.csv:{row:02}") for row, item in enumerate(sound(24), 1)]
+    # The row's number tells the share of the votes for sad.
+    table = pd.DataFrame({"sadness": range(2, 26), "surprise": 50})
+    table.to_csv(tmp_path / "votes.csv", index=False)
+    params = changed(ferplus=str(tmp_path / "votes.csv"), classes=["sad", "surprise"])
+    train = kept(prepare(write(tmp_path / "raw.parquet", items), params, None))["train"]
+    rows = train.index["name"].str.extract(r":(\d+)$", expand=False).astype(int)
+    assert set(train.index["label"]) == {"sad", "surprise"}
+    np.testing.assert_allclose(train.targets[:, 0], (rows + 1) / (rows + 51), rtol=1e-6)
 
 
-def test_the_same_source_gives_the_same_bytes(done, tmp_path):
-    again = lay(tmp_path / "again", source())
-    result = launched(again, PYTHONHASHSEED="7")
-    assert result.returncode == 0, result.stderr
-    assert hashed(again) == hashed(done)
+def test_chosen_classes_keep_their_order_and_the_others_are_counted(raw):
+    made = prepare(raw, changed(classes=["Surprised", "happiness"]), None)
+    labels = Counter(item.label for item in SOURCE)
+    assert kept(made)["train"].classes == ("surprise", "happy")
+    assert made.summary["other_classes"] == {name: labels[name] for name in ("neutral", "sad")}
+    assert made.summary["images"] == labels["happy"] + labels["surprise"]
 
 
-def test_chosen_classes_keep_their_order_and_the_others_are_counted(tmp_path):
-    folder = lay(tmp_path / "chosen", source(), classes=["Surprised", "happiness"])
-    prepare(folder)
-    numbers = json.loads((folder / "metrics/audit.json").read_text())
-    labels = source()["label"].value_counts()
-    assert faces.load(folder / "data/faces/train").classes == ("surprise", "happy")
-    assert numbers["other_classes"] == labels[["neutral", "sad"]].to_dict()
-    assert numbers["images"] == labels[["happy", "surprise"]].sum()
-
-
-def test_resplitting_forgets_the_splits_and_keeps_duplicates_together(tmp_path):
-    folder = lay(tmp_path / "resplit", source(), resplit=True)
-    with modify_yaml(folder / "params.yaml") as params:
-        params["audit"]["policy"] = dict.fromkeys(params["audit"]["policy"], "keep")
-    prepare(folder)
-    index = [faces.load(folder / "data/faces" / split).index for split in SPLITS]
-    whole = len(source()) - 1
-    fractions = load_yaml(folder / "params.yaml")["data"]["split"]
+def test_resplitting_forgets_the_splits_and_keeps_duplicates_together(raw):
+    params = changed(policy=dict.fromkeys(POLICY, "keep"), resplit=True)
+    index = [of.index.assign(split=split) for split, of in kept_faces(prepare(raw, params, None))]
+    whole = len(SOURCE) - 1
     for split, of in zip(SPLITS, index, strict=True):
-        assert len(of) / whole == pytest.approx(fractions[split], abs=0.02)
-    groups = pd.concat(index, keys=SPLITS, names=["split"]).reset_index("split")
-    assert groups.groupby("group")["split"].nunique().max() == 1
-    assert (groups["group"].value_counts() == 2).sum() == 3
+        fraction = getattr(params.data.split, split)
+        assert len(of) / whole == pytest.approx(fraction, abs=0.02)
+    groups = pd.concat(index).groupby("group")["split"].agg(["size", "nunique"])
+    assert groups["nunique"].max() == 1
+    assert (groups["size"] == 2).sum() == 3
+
+
+def test_the_detector_cuts_the_faces_and_is_named(tmp_path):
+    class Half:
+        """Finds the upper half of a photo, unless all of it is black."""
+
+        name = "the upper half"
+
+        def __call__(self, photo: np.ndarray) -> list[Detection]:
+            height, width = photo.shape[:2]
+            return [Detection((0, 0, width, height // 2))] if photo.any() else []
+
+    black = cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes()
+    items = [*sound(24), Item("z.png", "happy", "train", black)]
+    made = prepare(write(tmp_path / "raw.parquet", items), changed(), Half())
+    assert made.summary["no_face"] == 1
+    assert made.summary["detection"]["detector"] == "the upper half"
+    assert set(made.table["height"].dropna()) == {24.0}
 
 
 def test_a_class_that_a_split_lacks_is_named(tmp_path):
-    raw = source(40)
-    raw.loc[0, "label"] = "rare"
-    folder = lay(tmp_path / "rare", raw, classes=["happy", "rare"])
-    with pytest.raises(MienError, match="validation is left with no image of rare; add some"):
-        prepare(folder)
-
-
-def test_a_users_mistake_is_one_line(tmp_path):
-    result = launched(lay(tmp_path / "wrong", source(8), classes=["happy", "bored"]))
-    assert result.returncode == 1
-    assert result.stderr.startswith("prepare: data.classes: 'bored' is no class of the source")
-    assert len(result.stderr.splitlines()) == 1
+    items = sound(40)
+    items[0] = replace(items[0], label="rare")
+    source = write(tmp_path / "raw.parquet", items)
+    with pytest.raises(SourceError, match="validation is left with no image of rare; add some"):
+        prepare(source, changed(classes=["happy", "rare"]), None)

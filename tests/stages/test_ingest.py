@@ -1,4 +1,4 @@
-"""The stage itself, as DVC runs it, in a folder of its own."""
+"""The stage ingest: a folder of pictures in, one file out, and a mistake ends in one line."""
 
 import os
 import subprocess
@@ -8,95 +8,87 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from conftest import drawn_images, encoded
+from dvc.utils.serialize import dump_yaml, load_yaml
+from stage_project import ROOT, run_stage
 
-ROOT = Path(__file__).parents[2]
+from mien.errors import MienError
 
-
-@pytest.fixture
-def ingest(tmp_path):
-    """Return a function that runs the stage on a source, in tmp_path."""
-
-    def run(source, **data):
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        params["data"] |= {"source": str(source), "url": None, "sha256": None} | data
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-        return subprocess.run(
-            [sys.executable, ROOT / "stages/ingest.py"],
-            cwd=tmp_path,
-            env={**os.environ, "DVC_ROOT": str(tmp_path), "DVC_STAGE": "ingest"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
+RAW = Path("data/raw.parquet")
 
 
 @pytest.fixture
-def faces_folder(tmp_path):
+def project(tmp_path, monkeypatch) -> Path:
+    """The working folder, with six pictures in `faces`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     images, _ = drawn_images(6)
     for row, image in enumerate(images):
         path = tmp_path / "faces" / ("train", "test")[row % 2] / "Happiness" / f"{row}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(image))
     (tmp_path / "faces/notes.txt").write_text("x")
-    return tmp_path / "faces"
+    return tmp_path
 
 
-def test_the_table_holds_every_picture_untouched_and_sorted(ingest, faces_folder, tmp_path):
-    done = ingest(faces_folder)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
+def ask_for(source: str, url: str | None = None) -> None:
+    """Write params.yaml with this source."""
+    values = load_yaml(ROOT / "params.yaml")
+    values["data"] |= {"source": source, "url": url, "sha256": None}
+    dump_yaml("params.yaml", values)
+
+
+def launched() -> subprocess.CompletedProcess[str]:
+    """Run the stage as DVC does."""
+    return subprocess.run(
+        [sys.executable, ROOT / "stages/ingest.py"],
+        env=os.environ | {"DVC_STAGE": "ingest", "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_picture_is_written_and_what_is_none_is_told(project, capsys):
+    ask_for("faces")
+    run_stage("ingest")
+    assert capsys.readouterr().out.splitlines() == [
         "ingest: ignored what is no picture (1): 'notes.txt'",
         "ingest: 6 images: 3 train, 3 test",
     ]
-    table = pq.read_table(tmp_path / "data/raw.parquet")
-    assert [(f.name, str(f.type)) for f in table.schema] == [
-        ("name", "string"),
-        ("label", "string"),
-        ("split", "string"),
-        ("data", "binary"),
-    ]
-    rows = table.to_pylist()
+    rows = pq.read_table(RAW).to_pylist()
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
     for row in rows:
         assert row["label"] == "happy"
         assert row["split"] == row["name"].split("/")[0]
-        assert row["data"] == (faces_folder / row["name"]).read_bytes()
+        assert row["data"] == Path("faces", row["name"]).read_bytes()
+    written = RAW.read_bytes()
+    RAW.unlink()
+    assert launched().returncode == 0
+    assert RAW.read_bytes() == written
 
 
-def test_two_runs_write_the_same_bytes(ingest, faces_folder, tmp_path):
-    raw = tmp_path / "data/raw.parquet"
-    assert ingest(faces_folder).returncode == 0
-    first = raw.read_bytes()
-    raw.unlink()
-    assert ingest(faces_folder).returncode == 0
-    assert raw.read_bytes() == first
+def test_a_mistake_ends_in_one_line(project):
+    ask_for("nowhere.zip")
+    done = launched()
+    assert done.returncode == 1
+    assert done.stderr.startswith("ingest: nowhere.zip does not exist")
+    assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("source", "data", "message"),
-    [
-        ("nowhere.zip", {}, "ingest: nowhere.zip does not exist"),
-        ("bad.csv", {}, "ingest: bad.csv: row 1: expected an emotion code 0 to 6, got '9'"),
-        ("bad.zip", {}, "ingest: bad.zip is broken, cut short or no zip or tar"),
-        # Found only when half of the table is written.
-        ("spoilt.zip", {}, "ingest: spoilt.zip is broken, cut short or no zip or tar: Bad CRC"),
-        (".", {"url": "http://127.0.0.1:9/faces.zip"}, "ingest: data.url http://127.0.0.1:9/"),
-    ],
-)
-def test_a_mistake_ends_in_one_line(ingest, tmp_path, source, data, message):
-    (tmp_path / "bad.csv").write_text("emotion,pixels\n9,1\n")
-    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 cut off")
-    with zipfile.ZipFile(tmp_path / "spoilt.zip", "w") as target:
+def test_an_address_stands_in_for_the_source(project):
+    ask_for("faces", "http://127.0.0.1:9/faces.zip")
+    with pytest.raises(MienError, match=r"data.url http://127.0.0.1:9/.* cannot be downloaded"):
+        run_stage("ingest")
+
+
+def test_an_archive_that_breaks_half_way_leaves_no_file(project):
+    with zipfile.ZipFile("spoilt.zip", "w") as target:
         target.writestr("happy/1.png", b"sound")
         target.writestr("happy/2.png", b"spoilt")
-    whole = (tmp_path / "spoilt.zip").read_bytes()
-    (tmp_path / "spoilt.zip").write_bytes(whole.replace(b"spoilt", b"SPOILT"))
-    done = ingest(source, **data)
-    assert done.returncode == 1
-    assert done.stderr.startswith(message)
-    assert len(done.stderr.splitlines()) == 1
-    assert [path.name for path in tmp_path.rglob("raw.*")] == []
+    path = Path("spoilt.zip")
+    path.write_bytes(path.read_bytes().replace(b"spoilt", b"SPOILT"))
+    ask_for("spoilt.zip")
+    with pytest.raises(MienError, match=r"spoilt.zip is broken, cut short .*: Bad CRC"):
+        run_stage("ingest")
+    assert list(project.rglob("raw.*")) == []
