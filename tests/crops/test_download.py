@@ -33,7 +33,7 @@ def server(tmp_path, monkeypatch):
         running.asked = []
         url = f"http://127.0.0.1:{running.server_port}/net.onnx"
         monkeypatch.setattr(download, "URL", url)
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
         running.shutdown()

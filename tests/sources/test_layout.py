@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 import pytest
 
 from mien.errors import SourceError
-from mien.labels import canonical
 from mien.sources import layout
 
 
@@ -41,10 +40,6 @@ def test_place_reads_class_and_split_from_the_folders(path, label, split):
 def test_a_picture_without_a_class_folder_is_refused(folders):
     with pytest.raises(SourceError, match=r"'x/1.jpg' has no class: expected a folder named"):
         layout.place(folders, "x/1.jpg")
-
-
-def test_composed_and_decomposed_names_are_one_class():
-    assert canonical("u\u0308berrascht") == canonical("\u00dcberrascht")
 
 
 @pytest.mark.parametrize(
