@@ -17,6 +17,9 @@ from mien.models import registry
 from mien.params import Params
 from mien.project import ModelId
 
+# Of DVC's own code.
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+
 ROOT = Path(__file__).parents[1]
 STAGES = load_yaml(ROOT / "dvc.yaml")["stages"]
 PARAMS = params.load(ROOT / "params.yaml")
