@@ -315,7 +315,7 @@ def test_intervals_hold_the_score(classes):
 
 
 def test_intervals_shrink_with_the_root_of_the_images():
-    few, many = (scored(*made_predictions(count, 4)) for count in (200, 3200))
+    few, many = (scored(*made_predictions(count, 4)) for count in (100, 1600))
     for name in INTERVALS:
         width, less = (value[f"{name}_high"] - value[f"{name}_low"] for value in (few, many))
         assert width / less == pytest.approx(4, rel=0.25), name
@@ -365,7 +365,7 @@ def test_differences_are_those_of_the_two_scores():
 
 def test_paired_intervals_are_those_of_a_loop_of_scikit_learn():
     labels, a, b = made_pair(80, 3)
-    drawn = np.concatenate(list(metrics._resamples(80, 5)), axis=1).astype(int)[:, :200]
+    drawn = np.concatenate(list(metrics._resamples(80, 5)), axis=1).astype(int)[:, :60]
     differences = []
     for column in drawn.T:
         rows = np.repeat(np.arange(80), column)
