@@ -192,7 +192,7 @@ def test_a_changed_picture_is_read_or_refused(extension):
     place = st.integers(0, 63) | st.integers(0, len(whole) - 1)
     changes = st.dictionaries(place, st.integers(0, 255), min_size=1, max_size=8)
 
-    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(changes, st.integers(0, len(whole)))
     def check(changed, cut):
         data = bytearray(whole)

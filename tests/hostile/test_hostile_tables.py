@@ -79,7 +79,7 @@ def test_another_kind_of_table_is_one_line(kind):
     is_one_line(caught.value)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(st.tuples(st.text(max_size=6), st.text(' 0123456789-.,"\n\0nax', max_size=30)))
     | st.binary(max_size=60).map(lambda data: [(data.decode("latin-1"), "")])

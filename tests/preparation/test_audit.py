@@ -1,3 +1,5 @@
+"""The audit: each finding at its threshold, and what the policy drops."""
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -5,41 +7,13 @@ import pytest
 from conftest import drawn_images
 
 from mien.errors import ParamError
-from mien.params import Audit, Labels, Policy
+from mien.params import Policy
 from mien.preparation import audit
-
-KEEP = Policy(**dict.fromkeys(Policy.model_fields, "keep"))
-LABELS = Labels(action="none", arch="compact", folds=2, epochs=2)
-AUDIT = Audit(dark=30, bright=220, blurred=150, near_distance=12, policy=KEEP, labels=LABELS)
-CLASSES = ["happy", "sad"]
+from preparation.made_tables import KEEP, findings, mixed, table
 
 
 def policy(**actions: str) -> Policy:
     return KEEP.model_copy(update=actions)
-
-
-def table(count: int, **columns) -> pd.DataFrame:
-    """Return a table of sound, distinct images; `columns` replace what is given."""
-    rows = {
-        "name": [f"{number}.png" for number in range(count)],
-        "label": ["happy"] * count,
-        "split": ["train"] * count,
-        "bytes": [100] * count,
-        "readable": [True] * count,
-        "height": [48.0] * count,
-        "width": [48.0] * count,
-        "spread": [0.0] * count,
-        "content": [f"{number:064x}" for number in range(count)],
-        "mean": [120.0] * count,
-        "std": [50.0] * count,
-        "sharpness": [2000.0] * count,
-        "group": list(range(count)),
-    }
-    return pd.DataFrame(rows | columns).astype({"group": "Int64"})
-
-
-def findings(images: pd.DataFrame) -> pd.DataFrame:
-    return audit.findings(images, 48, AUDIT)
 
 
 def of(images: pd.DataFrame, finding: str) -> list[int]:
@@ -102,11 +76,22 @@ def test_an_unreadable_image_is_that_alone():
     assert dropped(images, KEEP) == {"1.png": "unreadable"}
 
 
+def test_a_photo_without_a_face_is_that_alone_and_always_goes():
+    nothing = {"content": ["a", None, None], "group": [0, None, None], "spread": [0, None, None]}
+    images = table(3, readable=[True, False, False], faces=[1, 0, None], **nothing)
+    found = findings(images)
+    assert found["no_face"].tolist() == [False, True, False]
+    assert found["unreadable"].tolist() == [False, False, True]
+    assert dropped(images, KEEP) == {"1.png": "no_face", "2.png": "unreadable"}
+
+
+def test_where_no_face_was_sought_none_is_missed():
+    assert "no_face" not in findings(table(1))
+
+
 def test_equal_contents_are_exact_duplicates():
-    assert of(table(4, content=["a", "b", "a", "c"], group=[0, 1, 0, 2]), "exact_duplicates") == [
-        0,
-        2,
-    ]
+    images = table(4, content=["a", "b", "a", "c"], group=[0, 1, 0, 2])
+    assert of(images, "exact_duplicates") == [0, 2]
 
 
 def test_near_duplicates_need_two_contents():
@@ -171,25 +156,6 @@ def test_a_sound_copy_outlives_a_dark_one_that_is_preferred():
     assert dropped(images, actions) == {"0.png": "dark"}
 
 
-def mixed() -> pd.DataFrame:
-    """Return images of every kind of duplicate, some with findings of their own."""
-    rng = np.random.default_rng(3)
-    count = 300
-    content = rng.integers(0, 200, count)
-    images = table(
-        count,
-        name=[f"{number:03d}.png" for number in range(count)],
-        content=[f"{code:064x}" for code in content],
-        group=content // 2,
-        split=rng.choice(["train", "validation", "test"], count),
-        mean=rng.uniform(0, 255, count),
-    )
-    images["label"] = np.where(rng.random(count) < 0.9, "happy", "sad")
-    images.loc[[5, 6], "readable"] = False
-    images.loc[[5, 6], ["content", "group", "mean", "std", "sharpness", "height", "width"]] = pd.NA
-    return images
-
-
 def test_after_dropping_no_duplicates_are_left():
     images = mixed()
     actions = policy(exact_duplicates="drop", near_duplicates="drop")
@@ -197,88 +163,6 @@ def test_after_dropping_no_duplicates_are_left():
     kept = images[reason == ""]
     assert kept["group"].is_unique
     assert set(kept["group"]) == set(images["group"].dropna())
-
-
-@pytest.mark.parametrize("action", ["keep", "drop"])
-def test_the_report_accounts_for_every_finding_and_every_dropped_image(action):
-    images = mixed()
-    found = findings(images)
-    reason = audit.reasons(images, found, Policy(**dict.fromkeys(Policy.model_fields, action)))
-    rows = audit_report.report(images, found, reason)
-    numbers = audit_report.summary(images, found, reason, CLASSES)
-
-    assert len(rows) == found.to_numpy().sum()
-    gone = rows[rows["action"] == "drop"]
-    assert dict(zip(gone["name"], gone["finding"], strict=True)) == {
-        name: why for name, why in zip(images["name"], reason, strict=True) if why
-    }
-    assert numbers["images"] == numbers["kept"] + numbers["dropped"] == len(images)
-    assert numbers["dropped"] == len(gone) == sum(numbers["dropped_by"].values())
-    assert numbers["kept"] == sum(sum(of.values()) for of in numbers["splits"].values())
-    counts = audit_report.counts(images, found, CLASSES)
-    assert len(counts) == 3 * len(CLASSES) * found.shape[1]
-    expected = rows.groupby(["finding", "split", "label"]).size()
-    for row in counts.itertuples():
-        assert row.count == expected.get((row.finding, row.split, row._2), 0)
-
-
-def test_the_report_says_what_was_measured():
-    images = table(
-        8,
-        mean=[5.25, *[120.0] * 7],
-        width=[48.0, 64.0, *[48.0] * 6],
-        std=[50.0, 50.0, 0.5, *[50.0] * 5],
-        spread=[0.0, 0.0, 0.0, 80.0, *[0.0] * 4],
-        group=[0, 1, 2, 3, 4, 4, 4, 5],
-        content=["a", "b", "c", "d", "e", "e", "f", "g"],
-        label=[*["happy"] * 5, "sad", "sad", "sad"],
-        sharpness=[*[2000.0] * 7, 12.0],
-    )
-    found = findings(images)
-    rows = audit_report.report(images, found, pd.Series([""] * 8))
-    assert list(zip(rows["name"], rows["finding"], rows["detail"], strict=True)) == [
-        ("0.png", "dark", "mean 5.2"),
-        ("1.png", "resized", "64x48"),
-        ("2.png", "blank", "std 0.50"),
-        ("3.png", "colour", "spread 80"),
-        ("4.png", "label_conflicts", "happy 1, sad 2"),
-        ("4.png", "exact_duplicates", "2 images"),
-        ("4.png", "near_duplicates", "3 images"),
-        ("5.png", "label_conflicts", "happy 1, sad 2"),
-        ("5.png", "exact_duplicates", "2 images"),
-        ("5.png", "near_duplicates", "3 images"),
-        ("6.png", "label_conflicts", "happy 1, sad 2"),
-        ("6.png", "near_duplicates", "3 images"),
-        ("7.png", "blurred", "sharpness 12.0"),
-    ]
-    assert rows["group"].dropna().unique().tolist() == [4]
-
-
-def test_groups_are_counted_with_their_images_splits_and_labels():
-    images = table(
-        7,
-        content=["a", "a", "b", "b", "b", "c", "d"],
-        group=[0, 0, 1, 1, 1, 1, 2],
-        split=["train", "test", "train", "validation", "test", "train", "train"],
-        label=["happy", "sad", "happy", "happy", "happy", "happy", "happy"],
-    )
-    found = findings(images)
-    numbers = audit_report.summary(images, found, pd.Series([""] * 7), CLASSES)
-    assert numbers["exact_duplicates"] == {
-        "groups": 2,
-        "images": 5,
-        "across_splits": 2,
-        "across": {"train_validation": 1, "train_test": 2, "validation_test": 1},
-        "label_conflicts": 1,
-    }
-    assert numbers["near_duplicates"] == {
-        "groups": 1,
-        "images": 4,
-        "across_splits": 1,
-        "across": {"train_validation": 1, "train_test": 1, "validation_test": 1},
-        "label_conflicts": 0,
-    }
-    assert numbers["label_conflicts"] == {"groups": 1, "images": 2}
 
 
 def test_all_classes_found_are_chosen_in_alphabetical_order():

@@ -1,3 +1,5 @@
+"""Files become grey squares; of what is no picture only its size is told."""
+
 import io
 
 import cv2
@@ -6,6 +8,9 @@ import pytest
 from conftest import drawn_images, encoded
 from PIL import Image
 
+from mien.crops.alignment import crop
+from mien.crops.detection import Detection
+from mien.crops.square import square
 from mien.preparation.decoding import decode, decode_all
 
 GREY = drawn_images(1)[0][0]
@@ -38,19 +43,11 @@ def test_lossy_compression_of_a_grey_image_makes_it_hardly_coloured(extension):
     assert decode(encoded(cv2.merge([GREY] * 3), extension), 48).spread <= 1
 
 
-def test_shrinking_averages_areas():
-    image = drawn_images(1, size=96)[0][0]
+def test_another_size_becomes_the_square_and_is_told():
+    image = cv2.cvtColor(colour(1, 30, 100), cv2.COLOR_BGR2GRAY)
     decoded = decode(encoded(image), 48)
-    means = image.reshape(48, 2, 48, 2).mean((1, 3))
-    assert (decoded.height, decoded.width) == (96, 96)
-    assert np.abs(decoded.image - means).max() <= 0.5
-
-
-@pytest.mark.parametrize(("height", "width"), [(20, 20), (30, 100), (48, 47)])
-def test_any_size_becomes_the_square(height, width):
-    decoded = decode(encoded(colour(1, height, width)), 48)
-    assert decoded.image.shape == (48, 48)
-    assert (decoded.height, decoded.width) == (height, width)
+    assert (decoded.height, decoded.width) == (30, 100)
+    np.testing.assert_array_equal(decoded.image, square(image, 48))
 
 
 def test_an_image_that_lies_on_its_side_is_turned_as_its_exif_data_says():
@@ -83,6 +80,30 @@ def test_a_cut_file_is_unreadable(extension):
 @pytest.mark.parametrize("data", [b"", b"<html>404 Not Found</html>", bytes(range(256))])
 def test_what_is_no_image_is_unreadable(data):
     assert decode(data, 48) is None
+
+
+def two_faces(photo: np.ndarray) -> list[Detection]:
+    """Find the same two faces in any photo that is not black, the second one the larger."""
+    assert photo.ndim == 3
+    return [Detection((2, 3, 20, 10)), Detection((10, 8, 16, 30))] if photo.any() else []
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_of_a_photo_the_largest_face_is_cut(channels):
+    photo = GREY if channels == 1 else cv2.merge([GREY] * 3)
+    decoded = decode(encoded(photo), 48, two_faces)
+    np.testing.assert_array_equal(decoded.image, crop(GREY, Detection((10, 8, 16, 30)), 48))
+    assert (decoded.height, decoded.width, decoded.faces) == (30, 16, 2)
+
+
+def test_a_photo_without_a_face_is_told_from_one_that_cannot_be_read():
+    files = [encoded(GREY), encoded(np.zeros((48, 48), np.uint8)), b"broken"]
+    table, images = decode_all([files], 3, 48, two_faces)
+    assert table["readable"].tolist() == [True, False, False]
+    assert table["faces"].tolist()[:2] == [2, 0]
+    assert np.isnan(table["faces"][2])
+    assert table.loc[1:, ["height", "width", "spread", "content"]].isna().all(axis=None)
+    assert not images[1:].any()
 
 
 def test_files_are_decoded_in_order_and_the_unreadable_keep_their_place():

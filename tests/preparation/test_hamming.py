@@ -16,14 +16,16 @@ def codes(count: int, seed: int) -> np.ndarray:
     return bits
 
 
-def found(queries: np.ndarray, held: np.ndarray, distance: int) -> list[tuple[int, int]]:
-    return sorted(
-        (int(one), int(two))
+def found(queries: np.ndarray, held: np.ndarray, distance: int) -> np.ndarray:
+    """Return all pairs that the search hands over, shape (P, 2), in their order."""
+    parts = [
+        np.stack(pairs, axis=1)
         for band in hamming.near(queries, held, distance)
         for part in band
         for pairs in part
-        for one, two in zip(*pairs, strict=True)
-    )
+    ]
+    pairs = np.concatenate([np.empty((0, 2), np.int64), *parts])
+    return pairs[np.lexsort(pairs.T[::-1])]
 
 
 @pytest.mark.parametrize("distance", [0, 3, 12, 30, 64])
@@ -32,8 +34,9 @@ def test_every_pair_within_the_distance_is_found_once(count, distance):
     queries, held = codes(count, 0), codes(count, 1)
     held[::3] = queries[::3]
     far = (queries[:, None] != held[None]).sum(axis=2)
-    expected = [(one, two) for one, two in np.argwhere(far <= distance).tolist() if one < two]
-    assert found(queries, held, distance) == expected
+    np.testing.assert_array_equal(
+        found(queries, held, distance), np.argwhere(np.triu(far <= distance, 1))
+    )
 
 
 def test_codes_that_are_all_alike_are_all_paired():
@@ -41,6 +44,15 @@ def test_codes_that_are_all_alike_are_all_paired():
     assert len(found(same, same, 12)) == 300 * 299 / 2
 
 
+def test_the_pairs_are_handed_over_in_bounded_parts(monkeypatch):
+    monkeypatch.setattr(hamming, "HANDED", 100)
+    monkeypatch.setattr(hamming, "COMPARED", 50)
+    same = np.zeros((40, 64), bool)
+    parts = [pairs for band in hamming.near(same, same, 0) for part in band for pairs in part]
+    assert max(len(one) for one, _ in parts) < 200
+    assert sum(len(one) for one, _ in parts) == 40 * 39 / 2
+
+
 def test_no_code_gives_no_pair():
     none = np.zeros((0, 64), bool)
-    assert found(none, none, 12) == []
+    assert len(found(none, none, 12)) == 0

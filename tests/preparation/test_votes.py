@@ -54,6 +54,21 @@ def test_a_source_without_rows_is_refused(path):
         votes.read(path, pd.Series(["train/happy/1.png"]), CLASSES)
 
 
+def test_a_single_vote_does_not_count_nor_does_one_for_another_class(path):
+    # The third row: one vote each for neutral, happy and sad, seven for none of the three.
+    path.write_text(TABLE.replace("1,1,0,1,0,0,0,0,7", "1,2,0,1,6,0,0,0,0"))
+    np.testing.assert_array_equal(votes.read(path, names(1, 2, 3), CLASSES)[2], [1, 0, 0])
+
+
+def test_targets_are_the_votes_or_without_any_the_label():
+    shares = np.array([[0.6, 0.4, 0], [0, 0.5, 0.5], [0, 0, 0], [0, 0, 1]], np.float32)
+    labels = pd.Series(["happy", "happy", "sad", "sad"], index=[7, 8, 9, 10])
+    targets, counts = votes.targets(shares, labels, CLASSES)
+    np.testing.assert_array_equal(targets, [shares[0], shares[1], [0, 0, 1], shares[3]])
+    assert targets.dtype == np.float32
+    assert counts == {"images": 3, "agree": 2, "none": 1}
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ParamError, match=r"absent.csv cannot be read"):
         votes.read(tmp_path / "absent.csv", names(1), CLASSES)
