@@ -20,10 +20,14 @@ def judged() -> tuple[Faces, np.ndarray, np.ndarray]:
     codes = truth.copy()
     codes[WRONG] = (codes[WRONG] + 1) % len(CLASSES)
     faces.index["label"] = pd.Categorical.from_codes(codes, categories=list(CLASSES))
+    probabilities = 0.75 * np.eye(len(CLASSES))[truth] + 0.25 / len(CLASSES)
     # Confident learning takes what the nets are surer of than of the average image of that class.
-    sure = np.full((COUNT, 1), 0.8)
-    sure[WRONG, 0] = np.linspace(0.82, 0.9, len(WRONG))
-    probabilities = sure * np.eye(len(CLASSES))[truth] + (1 - sure) / len(CLASSES)
+    # The surer they are here, the more they leave to the label too.
+    order = np.arange(len(WRONG))
+    probabilities[WRONG] = 0
+    probabilities[WRONG, truth[WRONG]] = 0.85 + 0.01 * order
+    probabilities[WRONG, codes[WRONG]] = 0.02 + 0.001 * order
+    probabilities[WRONG, (truth[WRONG] + 2) % len(CLASSES)] = 0.13 - 0.011 * order
     return faces, probabilities.astype(np.float32), truth
 
 
@@ -40,8 +44,8 @@ def test_planted_wrong_labels_are_found_with_the_right_class(judged):
 def test_the_likeliest_to_be_wrong_come_first(judged):
     faces, probabilities, truth = judged
     found = suspects.find(faces, probabilities)
-    # The surer the nets are of the truth, the less they leave to the label.
-    assert found["row"].tolist() == WRONG[::-1].tolist()
+    # By the confidence in the label, not by how far it is behind.
+    assert found["row"].tolist() == WRONG.tolist()
     np.testing.assert_array_equal(
         found["confidence"], probabilities[found["row"], faces.labels[found["row"]]]
     )

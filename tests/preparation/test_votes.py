@@ -62,9 +62,9 @@ def test_a_single_vote_does_not_count_nor_does_one_for_another_class(path):
 
 def test_targets_are_the_votes_or_without_any_the_label():
     shares = np.array([[0.6, 0.4, 0], [0, 0.5, 0.5], [0, 0, 0], [0, 0, 1]], np.float32)
-    labels = pd.Series(["happy", "happy", "sad", "sad"], index=[7, 8, 9, 10])
+    labels = pd.Series(["happy", "happy", "happy", "sad"], index=[7, 8, 9, 10])
     targets, counts = votes.targets(shares, labels, CLASSES)
-    np.testing.assert_array_equal(targets, [shares[0], shares[1], [0, 0, 1], shares[3]])
+    np.testing.assert_array_equal(targets, [shares[0], shares[1], [1, 0, 0], shares[3]])
     assert targets.dtype == np.float32
     assert counts == {"images": 3, "agree": 2, "none": 1}
 
