@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 import pytest
-from made_sets import CLASSES, built, content, every, put, read, refusal
+
+from sources.made_sets import CLASSES, built, content, every, put, read, refusal
 
 CODES = {str(code): label for code, label in enumerate(CLASSES)}
 ROWS = list(every(splits=(None,)))

@@ -1,7 +1,8 @@
 """Class, split and person of a picture from the folders around it; nothing foreign is a class."""
 
 import pytest
-from made_sets import CLASSES, built, content, every, face, put, read, refusal
+
+from sources.made_sets import CLASSES, built, content, every, face, put, read, refusal
 
 WRONG = {
     "surprise": "suprise",

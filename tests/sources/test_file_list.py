@@ -1,7 +1,8 @@
 """Lists of files: a row is a picture with its label; a list beside class folders has to agree."""
 
 import pytest
-from made_sets import CLASSES, built, content, every, face, put, read, refusal
+
+from sources.made_sets import CLASSES, built, content, every, face, put, read, refusal
 
 CODES = {str(code): label for code, label in enumerate(CLASSES)}
 

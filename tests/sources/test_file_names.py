@@ -1,7 +1,8 @@
 """Labels in the names of files."""
 
 import pytest
-from made_sets import CLASSES, built, content, every, face, put, read, refusal
+
+from sources.made_sets import CLASSES, built, content, every, face, put, read, refusal
 
 KDEF = dict(zip(CLASSES, ("AN", "DI", "AF", "HA", "SA", "SU", "NE"), strict=True))
 JAFFE = dict(zip(CLASSES, ("AN", "DI", "FE", "HA", "SA", "SU", "NE"), strict=True))

@@ -5,7 +5,8 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_sets import CLASSES, built, content, every, png, put, read, refusal
+
+from sources.made_sets import CLASSES, built, content, every, png, put, read, refusal
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

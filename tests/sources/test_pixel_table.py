@@ -6,9 +6,9 @@ import lzma
 
 import numpy as np
 import pytest
-from made_sets import CLASSES, built, content, every, face, put, read, refusal, spelt
 
 from mien.sources import tables
+from sources.made_sets import CLASSES, built, content, every, face, put, read, refusal, spelt
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 

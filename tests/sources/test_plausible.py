@@ -7,10 +7,10 @@ import pytest
 from conftest import is_one_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_sets import CLASSES, face, put, read, spelt
 
 from mien.errors import SourceError
 from mien.labels import EXPRESSIONS, MISSPELT, SYNONYMS
+from sources.made_sets import CLASSES, face, put, read, spelt
 
 NAMES = st.text(string.ascii_lowercase + string.digits + " _-", min_size=1, max_size=8).map(
     lambda name: name.strip() or "x"

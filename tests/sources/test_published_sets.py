@@ -8,7 +8,8 @@ import io
 import cv2
 import numpy as np
 import pytest
-from made_sets import CLASSES, built, content, every, face, put, read, refusal, spelt
+
+from sources.made_sets import CLASSES, built, content, every, face, put, read, refusal, spelt
 
 RAF = ["surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"]
 AFFECTNET = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "angry"]

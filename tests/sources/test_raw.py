@@ -8,13 +8,16 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from mien.sources import Item, raw
+from mien.sources import Item, Source, raw
+from mien.sources.items import Entry
 
 RNG = random.Random(0)
 ITEMS = [
     Item(f"{number:03}.png", label, split, RNG.randbytes(1000))
     for number, (label, split) in enumerate([("happy", "train"), ("sad", None)] * 25)
 ]
+ENTRIES = [Entry(item.name, item.label, item.split, lambda: b"") for item in ITEMS]
+SOURCE = Source(ENTRIES, ["class folders"], {"files of other kinds": ["a.txt", "b.txt"]})
 
 
 def sizes(path: Path) -> list[int]:
@@ -24,7 +27,7 @@ def sizes(path: Path) -> list[int]:
 
 
 def test_every_picture_comes_back_untouched_in_its_place(tmp_path):
-    raw.write(iter(ITEMS), tmp_path / "data/raw.parquet")
+    raw.write(SOURCE, iter(ITEMS), tmp_path / "data/raw.parquet")
     table = pq.read_table(tmp_path / "data/raw.parquet")
     assert [(field.name, str(field.type)) for field in table.schema] == [
         ("name", "string"),
@@ -38,7 +41,7 @@ def test_every_picture_comes_back_untouched_in_its_place(tmp_path):
 
 def test_the_same_items_are_the_same_bytes(tmp_path):
     for name in ("one", "two"):
-        raw.write(iter(ITEMS), tmp_path / name)
+        raw.write(SOURCE, iter(ITEMS), tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -68,7 +71,7 @@ def test_no_more_is_in_memory_than_a_group(tmp_path, monkeypatch, bound, value, 
         write_table(writer, table)
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", watched)
-    raw.write(items(), tmp_path / "raw.parquet")
+    raw.write(SOURCE, items(), tmp_path / "raw.parquet")
     assert sizes(tmp_path / "raw.parquet") == expected
     # Each group was written before the next was asked for.
     assert written == [sum(expected[: group + 1]) for group in range(len(expected))]
@@ -83,12 +86,12 @@ def test_a_source_that_breaks_half_way_leaves_what_was_there(tmp_path, monkeypat
         raise EOFError("cut short")
 
     with pytest.raises(EOFError, match="cut short"):
-        raw.write(breaking(), path)
+        raw.write(SOURCE, breaking(), path)
     assert os.listdir(tmp_path) == []
-    raw.write(iter(ITEMS), path)
+    raw.write(SOURCE, iter(ITEMS), path)
     whole = path.read_bytes()
     with pytest.raises(EOFError, match="cut short"):
-        raw.write(breaking(), path)
+        raw.write(SOURCE, breaking(), path)
     assert os.listdir(tmp_path) == ["raw.parquet"]
     assert path.read_bytes() == whole
 
@@ -101,6 +104,24 @@ def test_it_appears_at_once_under_its_name(tmp_path):
             seen.append(path.exists())
             yield item
 
-    raw.write(items(), path)
+    raw.write(SOURCE, items(), path)
     assert not any(seen)
     assert path.exists()
+
+
+def test_columns_that_only_some_sources_have_are_there_only_then(tmp_path):
+    extras = {"part": "one", "subject": "anna", "groups": {"age": "30"}, "votes": {"happy": 7}}
+    source = Source(
+        [Entry("a.png", "happy", None, lambda: b"", **extras), ENTRIES[1]], ["FER+"], {}
+    )
+    item = Item("a.png", "happy", None, b"x", *extras.values())
+    raw.write(source, iter([item, ITEMS[1]]), tmp_path / "raw.parquet")
+    first, second = pq.read_table(tmp_path / "raw.parquet").to_pylist(maps_as_pydicts="strict")
+    assert {name: first[name] for name in extras} == extras
+    assert (second["subject"], second["groups"], second["votes"]) == (None, {}, None)
+
+
+def test_the_file_says_what_the_source_was_read_as(tmp_path):
+    raw.write(SOURCE, iter(ITEMS), tmp_path / "raw.parquet")
+    about = raw.about(tmp_path / "raw.parquet")
+    assert about == {"read_as": ["class folders"], "left_out": {"files of other kinds": 2}}

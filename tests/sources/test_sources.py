@@ -117,10 +117,11 @@ def test_every_form_gives_the_same_items(tmp_path, form):
 
 
 def test_picture_files_are_passed_on_untouched(tmp_path):
-    (tmp_path / "happy").mkdir()
-    (tmp_path / "happy/broken.jpg").write_bytes(b"no picture at all")
+    for label in ("happy", "sad"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "broken.jpg").write_bytes(f"no picture, {label}".encode())
     with sources.opened(tmp_path) as source:
-        assert [item.data for item in source] == [b"no picture at all"]
+        assert [item.data for item in source] == [b"no picture, happy", b"no picture, sad"]
 
 
 def test_without_private_test_the_public_one_is_the_test_split(tmp_path):
@@ -163,7 +164,7 @@ def test_a_source_without_pictures_says_what_was_found(tmp_path):
     assert "holds no image: expected a folder, zip or tar of images" in line
     assert "got 4 other files: 'a.txt', 'b.txt', 'c.txt' and 1 more" in line
     (tmp_path / "empty.csv").write_text("emotion,pixels\n")
-    assert "got 0 other files: none" in refused(tmp_path / "empty.csv")
+    assert "is no source (tables without a row)" in refused(tmp_path / "empty.csv")
 
 
 def test_a_file_of_another_kind_says_how_it_begins(tmp_path):
@@ -175,6 +176,7 @@ def test_a_file_of_another_kind_says_how_it_begins(tmp_path):
 @pytest.mark.parametrize("other", ["happy/1.png", "./happy//1.png"])
 def test_two_pictures_of_one_name_are_refused(tmp_path, other):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as target:
+        target.writestr("sad/1.png", b"z")
         target.writestr("happy/1.png", b"x")
         target.writestr(other, b"y")
     assert "holds two pictures named 'happy/1.png'" in refused(tmp_path / "a.zip")
@@ -183,4 +185,5 @@ def test_two_pictures_of_one_name_are_refused(tmp_path, other):
 def test_a_name_that_is_no_text_is_refused(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as target:
         target.addfile(tarfile.TarInfo("happy/\udcff.png"))
+        target.addfile(tarfile.TarInfo("sad/1.png"))
     assert "is no UTF-8: rename it" in refused(tmp_path / "a.tar")

@@ -164,6 +164,13 @@ def _refuse_implausible(
     """
     if not entries:
         pictures = files.pictures
+        if not pictures and path.is_file() and [file.path for file in files.every] == [path.name]:
+            with path.open("rb") as stream:
+                begin = stream.read(16)
+            kinds = ", ".join(left_out)
+            raise SourceError(
+                f"{path} is no source ({kinds}): expected {FORMS}; got a file that begins {begin!r}"
+            )
         if not pictures:
             others = [file.path for file in files.every]
             kinds = [kind for kind in left_out if kind != OTHER_FILES]
