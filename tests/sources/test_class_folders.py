@@ -141,7 +141,7 @@ def test_two_classes_in_one_path_are_refused(tmp_path):
 
 def test_one_class_alone_is_refused(tmp_path):
     put(tmp_path / "happy" / "1.png", face("happy", None, 1))
-    assert "all 1 pictures are of one class, happy" in refusal(tmp_path)
+    assert "every picture (1) is of one class, happy" in refusal(tmp_path)
 
 
 def test_sets_beside_each_other_are_parts(tmp_path):

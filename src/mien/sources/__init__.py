@@ -45,8 +45,8 @@ READERS: tuple[ModuleType, ...] = (
 )
 FORMS = (
     "a folder, zip or tar of images (.jpg, .png, ...) in folders named by their class, "
-    "FER2013 as a CSV (emotion, pixels, Usage), or a folder that holds several of these; "
-    "docs/data.md lists the forms"
+    "a table of labels with pixels (FER2013's CSV) or with paths, or a folder that holds several "
+    "of these; docs/data.md lists the forms"
 )
 OTHER_FILES = "files of other kinds"
 
@@ -197,8 +197,8 @@ def _refuse_implausible(
     classes = {entry.label for entry in entries}
     if len(classes) < 2:
         raise SourceError(
-            f"{path}: all {len(entries):,} pictures are of one class, {classes.pop()}; expected "
-            "two or more: say what other folders or labels mean in data.labels"
+            f"{path}: every picture ({len(entries):,}) is of one class, {classes.pop()}; expected "
+            "two classes or more: say what other folders or labels mean in data.labels"
         )
 
 

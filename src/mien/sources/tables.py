@@ -82,9 +82,10 @@ def form(file: SourceFile) -> Form | None:
         return None
     encoding = _encoding(head)
     text = head.decode(encoding, "replace")
-    if "\0" in text or not text.strip():
-        return None
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
+    # In a later line a byte of zero is a damaged row, which is named.
+    if not lines or "\0" in lines[0]:
+        return None
     counts = {mark: lines[0].count(mark) for mark in (",", ";", "\t", "|")}
     separator = max(counts, key=lambda mark: counts[mark])
     if not counts[separator]:
@@ -170,6 +171,10 @@ def _row_error(path: str, number: int, form: Form, error: Exception) -> SourceEr
         number = int(found[2]) - form.header
         text = f"expected {found[1]} fields, got {found[3]}"
         return SourceError(f"{path}: row {number}: {text}; mend or remove it")
+    if found := re.search(r"EOF inside string starting at row (\d+)", text):
+        # pandas counts lines from 0.
+        number = int(found[1]) - form.header
+        text = "a quote that never ends"
     return SourceError(f"{path}: row {number + 1}: {text[:200]}; mend or remove it")
 
 
