@@ -6,7 +6,8 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from mien.figures import save, tuning
+from mien.evaluation import tuning
+from mien.figures import save
 
 
 def made_trials(count: int, metric: str = "macro_f1", seed: int = 0) -> pd.DataFrame:

@@ -14,11 +14,10 @@ from conftest import CLASSES, made_faces
 
 from mien import models, params
 from mien.errors import ParamError
-from mien.training.batches import Batches
 from mien.training.fitting import fit
 
 HERE = Path(__file__).parent
-PARAMS = params.load(HERE.parent / "params.yaml")
+PARAMS = params.load(HERE.parents[1] / "params.yaml")
 # Batch normalisation is what tells a device's part of a batch from the whole.
 SPEC = {
     "arch": "leaky_cnn",
@@ -44,7 +43,7 @@ def compare(folder: Path, dropout: float) -> None:
             made_faces(48),
             # Not the double of anything.
             made_faces(23, seed=9),
-            train=PARAMS.train.model_copy(update=short).suited(SPEC),
+            train=PARAMS.train.model_copy(update=short),
             augment=PARAMS.augment,
             seed=1,
             checkpoints=checkpoints,
@@ -106,25 +105,3 @@ def test_two_devices_train_as_one_and_resume_to_the_byte(backend, dropout, tmp_p
 def test_more_devices_than_there_are_is_one_line_with_what_was_found():
     with pytest.raises(ParamError, match=r"at most 1, as tensorflow finds cpu:0, got 3; .*=3 to"):
         models.use_backend("tensorflow", 3)
-
-
-@pytest.mark.parametrize(
-    ("images", "batch_size", "devices", "sizes"),
-    [(50, 16, 2, [14, 12, 12, 12]), (50, 16, 3, [15, 12, 12, 12]), (5, 2, 4, [4, 4])],
-)
-def test_batches_divide_evenly_among_the_devices(images, batch_size, devices, sizes):
-    faces = made_faces(images)
-    batches = Batches(faces, batch_size, 0, PARAMS.augment, 0, 0, devices)
-    assert [len(batches[number][0]) for number in range(len(batches))] == sizes
-
-
-def test_images_that_fill_the_last_batch_come_twice_and_differ_by_epoch():
-    faces = made_faces(50)
-    still = PARAMS.augment.model_copy(update={"each_epoch": False})
-    twice = []
-    for epoch in range(2):
-        seen = np.concatenate([images for images, _ in Batches(faces, 16, 0, still, 0, epoch, 3)])
-        counts = [int((seen == image).all(axis=(1, 2)).sum()) for image in faces.images]
-        assert sorted(counts) == [1] * 49 + [2]
-        twice.append(counts.index(2))
-    assert twice[0] != twice[1]

@@ -10,9 +10,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, log_loss
 
+from mien.ensembling.combination import (
+    GREEDY_ROUNDS,
+    METHODS,
+    STRENGTHS,
+    assign_folds,
+    combine,
+    cross_fit,
+    fit,
+)
 from mien.errors import MienError
-
-METHODS = ensembles.METHODS
 
 
 def made_members(
@@ -32,11 +39,11 @@ def made_members(
 
 
 def folded(labels: np.ndarray, seed: int = 1) -> np.ndarray:
-    return ensembles.assign_folds(labels, np.arange(len(labels)), seed)
+    return assign_folds(labels, np.arange(len(labels)), seed)
 
 
 def fitted(method: str, probabilities, labels) -> dict:
-    return ensembles.fit(method, probabilities, labels, folded(labels))
+    return fit(method, probabilities, labels, folded(labels))
 
 
 def macro_f1(labels, probabilities) -> float:
@@ -50,7 +57,7 @@ def test_mean_is_the_mean_of_the_probabilities():
     labels, probabilities = made_members(60, 3, 3)
     combination = fitted("mean", probabilities, labels) | {"temperature": 1.0}
     np.testing.assert_allclose(
-        ensembles.combine(combination, probabilities),
+        combine(combination, probabilities),
         np.mean(list(probabilities.values()), axis=0),
         atol=1e-6,
     )
@@ -93,7 +100,7 @@ def test_weight_of_a_useless_member_is_nothing():
 
 def test_vote_is_the_majority_and_the_mean_breaks_ties():
     labels, probabilities = made_members(400, 4, 4, skill=0.5)
-    combined = ensembles.combine(fitted("vote", probabilities, labels), probabilities)
+    combined = combine(fitted("vote", probabilities, labels), probabilities)
     mean = np.mean(list(probabilities.values()), axis=0)
     ties = 0
     for row, taken in enumerate(combined.argmax(axis=1)):
@@ -107,7 +114,7 @@ def test_vote_is_the_majority_and_the_mean_breaks_ties():
 @pytest.mark.parametrize("seed", range(4))
 def test_greedy_is_never_below_the_best_member_where_it_was_fitted(seed):
     labels, probabilities = made_members(150, 4, 5, seed, skill=0.7)
-    combined = ensembles.combine(fitted("greedy", probabilities, labels), probabilities)
+    combined = combine(fitted("greedy", probabilities, labels), probabilities)
     best = max(macro_f1(labels, part) for part in probabilities.values())
     assert macro_f1(labels, combined) >= best
 
@@ -123,7 +130,7 @@ def test_greedy_adds_whatever_helps_most_and_keeps_the_best_sum():
     labels, probabilities = made_members(80, 3, 3, skill=0.7)
     parts = list(probabilities.values())
     chosen, sums = [], []
-    for size in range(1, ensembles.GREEDY_ROUNDS + 1):
+    for size in range(1, GREEDY_ROUNDS + 1):
         total = sum((parts[member] for member in chosen), np.zeros((80, 3)))
         merits = [
             (round(macro_f1(labels, total + part), 9), -log_loss(labels, (total + part) / size))
@@ -142,7 +149,7 @@ def test_greedy_adds_whatever_helps_most_and_keeps_the_best_sum():
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_stacking_is_scikit_learns_regression_on_logarithms(monkeypatch, classes):
-    monkeypatch.setattr(ensembles, "STRENGTHS", (0.1,))
+    monkeypatch.setattr("mien.ensembling.combination.STRENGTHS", (0.1,))
     labels, probabilities = made_members(200, classes, 3)
     new = made_members(50, classes, 3, seed=1)[1]
     combination = fitted("stacking", probabilities, labels) | {"temperature": 1.0}
@@ -154,7 +161,7 @@ def test_stacking_is_scikit_learns_regression_on_logarithms(monkeypatch, classes
         logarithms(probabilities), labels
     )
     np.testing.assert_allclose(
-        ensembles.combine(combination, new), model.predict_proba(logarithms(new)), atol=1e-5
+        combine(combination, new), model.predict_proba(logarithms(new)), atol=1e-5
     )
     assert np.shape(combination["coefficients"]) == (classes, 3 * classes)
     assert np.shape(combination["intercepts"]) == (classes,)
@@ -167,7 +174,7 @@ def test_stacking_takes_the_regularisation_that_is_best_out_of_fold(monkeypatch)
         folds = folded(labels)
         features = np.log(np.concatenate(list(probabilities.values()), axis=1))
         losses = {}
-        for strength in ensembles.STRENGTHS:
+        for strength in STRENGTHS:
             outside = np.empty((count, 4))
             for fold in range(5):
                 learn = folds != fold
@@ -178,7 +185,7 @@ def test_stacking_takes_the_regularisation_that_is_best_out_of_fold(monkeypatch)
         best.append(min(losses, key=losses.__getitem__))
         found = fitted("stacking", probabilities, labels)
         with monkeypatch.context() as patch:
-            patch.setattr(ensembles, "STRENGTHS", (best[-1],))
+            patch.setattr("mien.ensembling.combination.STRENGTHS", (best[-1],))
             assert fitted("stacking", probabilities, labels) == found
     assert best[0] != best[1]
 
@@ -186,7 +193,7 @@ def test_stacking_takes_the_regularisation_that_is_best_out_of_fold(monkeypatch)
 def test_stacking_expects_nothing_of_a_class_it_has_not_seen():
     labels, probabilities = made_members(60, 4, 2, skill=0.5)
     labels[labels == 3] = 0
-    combined = ensembles.combine(fitted("stacking", probabilities, labels), probabilities)
+    combined = combine(fitted("stacking", probabilities, labels), probabilities)
     assert combined[:, 3].max() < 1e-6
 
 
@@ -194,7 +201,7 @@ def test_stacking_unscrambles_a_member_that_mixes_up_the_classes():
     labels, probabilities = made_members(200, 4, 2)
     probabilities["m1"] = probabilities["m1"][:, [1, 2, 3, 0]]
     stacked, mean = (
-        ensembles.combine(fitted(method, probabilities, labels), probabilities)
+        combine(fitted(method, probabilities, labels), probabilities)
         for method in ("stacking", "mean")
     )
     assert macro_f1(labels, stacked) > macro_f1(labels, probabilities["m0"])
@@ -212,9 +219,7 @@ def test_temperature_recovers_how_overconfident_a_model_is(factor):
     sharp = probabilities**factor / (probabilities**factor).sum(axis=1, keepdims=True)
     combination = fitted("mean", {"sharp": sharp}, labels)
     assert combination["temperature"] == pytest.approx(factor, rel=0.05)
-    np.testing.assert_allclose(
-        ensembles.combine(combination, {"sharp": sharp}), probabilities, atol=0.03
-    )
+    np.testing.assert_allclose(combine(combination, {"sharp": sharp}), probabilities, atol=0.03)
 
 
 def test_temperature_stays_in_bounds_where_all_is_right():
@@ -230,10 +235,10 @@ def test_temperature_stays_in_bounds_where_all_is_right():
 def test_labels_of_a_fold_have_no_part_in_its_probabilities(method):
     labels, probabilities = made_members(120, 4, 3)
     folds = folded(labels)
-    combined = ensembles.cross_fit(method, probabilities, labels, folds)
+    combined = cross_fit(method, probabilities, labels, folds)
     for fold in (0, 3):
         other = np.where(folds == fold, (labels + 1) % 4, labels)
-        changed = ensembles.cross_fit(method, probabilities, other, folds)
+        changed = cross_fit(method, probabilities, other, folds)
         np.testing.assert_array_equal(changed[folds == fold], combined[folds == fold])
         assert (changed[folds != fold] != combined[folds != fold]).any()
 
@@ -244,9 +249,9 @@ def test_random_members_score_at_chance_unless_scored_where_they_were_fitted(met
     labels = rng.permutation(np.arange(400) % 4)
     probabilities = {f"m{member}": rng.dirichlet(np.ones(4), 400) for member in range(12)}
     folds = folded(labels)
-    honest = ensembles.cross_fit(method, probabilities, labels, folds)
-    combination = ensembles.fit(method, probabilities, labels, folds)
-    flattered = ensembles.combine(combination, probabilities)
+    honest = cross_fit(method, probabilities, labels, folds)
+    combination = fit(method, probabilities, labels, folds)
+    flattered = combine(combination, probabilities)
     # Chance is 0.25, three standard errors 0.065.
     assert macro_f1(labels, honest) < 0.315 < macro_f1(labels, flattered)
     # Nobody who knows nothing does better than to say that all classes are alike; the
@@ -257,7 +262,7 @@ def test_random_members_score_at_chance_unless_scored_where_they_were_fitted(met
 @pytest.mark.parametrize("method", METHODS)
 def test_good_members_are_better_together(method):
     labels, probabilities = made_members(400, 4, 4, skill=1.2)
-    crossed = ensembles.cross_fit(method, probabilities, labels, folded(labels))
+    crossed = cross_fit(method, probabilities, labels, folded(labels))
     best = max(macro_f1(labels, part) for part in probabilities.values())
     assert macro_f1(labels, crossed) > best
 
@@ -270,8 +275,8 @@ def test_read_from_json_a_combination_says_the_very_same(method):
     labels, probabilities = made_members(100, 4, 3)
     combination = fitted(method, probabilities, labels)
     read = json.loads(json.dumps(combination, allow_nan=False))
-    combined = ensembles.combine(combination, probabilities)
-    np.testing.assert_array_equal(ensembles.combine(read, probabilities), combined)
+    combined = combine(combination, probabilities)
+    np.testing.assert_array_equal(combine(read, probabilities), combined)
     numbers = [combination["temperature"], *np.ravel(combination.get("weights", []))]
     numbers += [*np.ravel(combination.get("coefficients", [])), *combination.get("intercepts", [])]
     assert numbers == [round(number, 6) for number in numbers]
@@ -284,9 +289,7 @@ def test_members_are_found_by_name(method):
     labels, probabilities = made_members(100, 4, 3)
     combination = fitted(method, probabilities, labels)
     turned = {"other": np.zeros((7, 2))} | dict(reversed(probabilities.items()))
-    np.testing.assert_array_equal(
-        ensembles.combine(combination, turned), ensembles.combine(combination, probabilities)
-    )
+    np.testing.assert_array_equal(combine(combination, turned), combine(combination, probabilities))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -302,7 +305,7 @@ def test_a_member_alone_is_itself_with_a_temperature(method):
     assert set(combination) == {"method", "members", "temperature"}
     softened = probabilities["m0"] ** (1 / combination["temperature"])
     np.testing.assert_allclose(
-        ensembles.combine(combination, probabilities),
+        combine(combination, probabilities),
         softened / softened.sum(axis=1, keepdims=True),
         atol=1e-6,
     )
@@ -314,7 +317,7 @@ def test_certain_members_and_an_absent_class_leave_distributions(method):
     certain = np.eye(4)[labels]
     wrong = np.eye(4)[(labels + (np.arange(60) < 6)) % 3]
     probabilities = {"certain": certain, "wrong": wrong}
-    combined = ensembles.cross_fit(method, probabilities, labels, folded(labels))
+    combined = cross_fit(method, probabilities, labels, folded(labels))
     assert np.isfinite(np.log(combined)).all()
     np.testing.assert_allclose(combined.sum(axis=1), 1)
     assert (combined.argmax(axis=1) == labels).mean() >= 0.9
@@ -326,7 +329,7 @@ def test_a_class_that_a_fold_lacks_is_borne(method):
     labels, probabilities = made_members(60, 4, 2)
     labels[labels == 3] = 0
     labels[0] = 3
-    combined = ensembles.cross_fit(method, probabilities, labels, folded(labels))
+    combined = cross_fit(method, probabilities, labels, folded(labels))
     np.testing.assert_allclose(combined.sum(axis=1), 1)
 
 
@@ -337,9 +340,9 @@ def test_to_combine_takes_numpy_alone():
         "import sys, json\n"
         "sys.modules.update(dict.fromkeys(('keras', 'pandas', 'scipy', 'sklearn')))\n"
         "import numpy as np\n"
-        "from mien import ensembles\n"
+        "from mien.ensembling.combination import combine\n"
         f"row = {{name: np.full((1, 3), 1 / 3) for name in ('m0', 'm1')}}\n"
-        f"print(ensembles.combine(json.loads('''{json.dumps(combination)}'''), row).sum())\n"
+        f"print(combine(json.loads('''{json.dumps(combination)}'''), row).sum())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(1)
@@ -352,7 +355,7 @@ def test_folds_keep_groups_together_and_classes_in_proportion():
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 150, 400)
     labels = (groups % 4 == 0).astype(int)
-    folds = ensembles.assign_folds(labels, groups, 1)
+    folds = assign_folds(labels, groups, 1)
     assert set(folds) == set(range(5))
     assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
     shares = [labels[folds == fold].mean() for fold in range(5)]
@@ -372,4 +375,4 @@ def test_few_images_have_fewer_folds():
 
 def test_too_few_images_are_named():
     with pytest.raises(MienError, match=r"at least 3 validation images.*got at most 2 of any"):
-        ensembles.assign_folds(np.array([0, 0, 1, 0]), np.array([0, 1, 2, 1]), 1)
+        assign_folds(np.array([0, 0, 1, 0]), np.array([0, 1, 2, 1]), 1)

@@ -223,8 +223,6 @@ def test_copies_follow_the_originals_and_keep_their_name_and_group(faces):
         ("none", 0, [10, 7, 4, 10]),
         ("mirror", 0, [10, 10, 8, 10]),
         ("mirror", 1, [20, 20, 16, 20]),
-        ("oversample", 0, [10, 10, 10, 10]),
-        ("oversample", 2, [30, 30, 30, 30]),
     ],
 )
 def test_balance_fills_the_smaller_classes(balance, copies, expected):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,11 +11,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import cheap
-import made_stage
 import postgres
 import pytest
 
 from mien.errors import TuningError
+from mien.models.weights import Pretrained
 from mien.tuning import search, study
 from mien.tuning.study import Shared
 
@@ -128,7 +129,7 @@ def test_a_trial_that_was_taken_over_counts_once(database, tmp_path, monkeypatch
 
     def asleep(number, values, checkpoints, watch):
         time.sleep(3)
-        tables.append(cheap.run(tmp_path / "other", tune, name="taken"))
+        tables.append(cheap.run(tmp_path / "other", tune, key="taken"))
         cheap.evaluate(number, values, checkpoints, watch)
 
     with monkeypatch.context() as patch:
@@ -149,7 +150,7 @@ def test_an_interrupted_trial_waits_for_the_next_process(database, tmp_path, sho
     with pytest.raises(KeyboardInterrupt):
         cheap.run(tmp_path, tune, interrupted, "interrupted")
     started = time.monotonic()
-    table = cheap.run(tmp_path, tune, name="interrupted")
+    table = cheap.run(tmp_path, tune, key="interrupted")
     assert time.monotonic() - started < study.GRACE_S
     assert table.count("complete") + table.count("pruned") == 2
 
@@ -175,22 +176,34 @@ def test_a_driver_that_is_not_installed_is_named(tmp_path, monkeypatch):
         cheap.run(tmp_path, cheap.settings(storage="postgresql://127.0.0.1/x"))
 
 
-def test_a_worker_runs_trials_and_leaves_the_rest_to_the_stage(
-    database, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.chdir(tmp_path)
-    made_stage.prepare(trials=1, epochs=1, storage=database)
-    made_stage.run("--worker")
-    assert not Path("models").exists()
-    said = capsys.readouterr().err
-    assert (
-        f"tune@{made_stage.ARCH}: a study that is shared or has a budget in minutes does not"
-        in said
-    )
-    assert "trial 1/1: complete" in said
-    made_stage.run()
-    assert "trial 1/1" not in capsys.readouterr().err
-    assert (
-        json.loads(Path("metrics/tune", f"{made_stage.ARCH}.json").read_text())["tuning"]["trials"]
-        == 1
-    )
+INPUTS = {
+    "cmd": "python stages/tune.py compact",
+    "data/training": "12ab",
+    "src/mien/training": "34cd",
+    "params.yaml": {"tune.trials": 6, "tune.minutes": None, "tune.epochs": 4, "seed": 17},
+}
+
+
+def with_param(name: str, value: object) -> dict[str, object]:
+    return INPUTS | {"params.yaml": INPUTS["params.yaml"] | {name: value}}
+
+
+def test_more_trials_or_minutes_are_the_same_study_and_anything_else_is_another():
+    key = study.key(INPUTS, None)
+    assert study.key(with_param("tune.trials", 60), None) == key
+    assert study.key(with_param("tune.minutes", 5), None) == key
+    others = [
+        study.key(INPUTS | {name: "changed"}, None) for name in INPUTS if name != "params.yaml"
+    ]
+    others += [study.key(with_param(name, 5), None) for name in ("tune.epochs", "seed")]
+    others += [study.key(INPUTS, Pretrained(sha256, {})) for sha256 in ("1f", "2f")]
+    assert len({key, *others}) == 1 + len(others)
+    assert re.fullmatch("[0-9a-f]{16}", key)
+
+
+def test_trials_fall_into_the_same_brackets_whatever_the_key(tmp_path):
+    """Hyperband deals them by the study's name, and a key changes with the code."""
+    tune = cheap.settings(pruner="hyperband")
+    one, other = (cheap.run(tmp_path / key, tune, key=key) for key in ("one", "other"))
+    assert one == other
+    assert "pruned" in one

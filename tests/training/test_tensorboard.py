@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 from tensorflow.python.summary.summary_iterator import summary_iterator
 
+from mien.training.tensorboard import tensorboard
+
 HISTORY = [{"epoch": epoch, "loss": 1 / epoch, "val_loss": epoch / 8} for epoch in (1, 2, 3, 4)]
 
 
@@ -30,7 +32,7 @@ EXPECTED = {
 
 
 def test_every_epoch_is_written_once(tmp_path):
-    with board(tmp_path / "run") as show:
+    with tensorboard(tmp_path / "run") as show:
         show(HISTORY[:1])
         show(HISTORY[:3])
         show(HISTORY)
@@ -41,9 +43,9 @@ def test_every_epoch_is_written_once(tmp_path):
 def test_a_resumed_training_fills_in_what_is_missing_and_doubles_nothing(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("tensorboardX.event_file_writer.time", SimpleNamespace(time=lambda: 1e9))
-        with board(tmp_path) as show:
+        with tensorboard(tmp_path) as show:
             show(HISTORY[:2])
-    with board(tmp_path) as show:
+    with tensorboard(tmp_path) as show:
         show(HISTORY)
     assert len(list(tmp_path.iterdir())) == 2
     assert shown(tmp_path) == EXPECTED
@@ -51,6 +53,6 @@ def test_a_resumed_training_fills_in_what_is_missing_and_doubles_nothing(tmp_pat
 
 def test_nothing_is_written_unless_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with board(None) as show:
+    with tensorboard(None) as show:
         show(HISTORY)
     assert not list(tmp_path.iterdir())

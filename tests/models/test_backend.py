@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import drawn_images, made_faces
+from conftest import CLASSES, drawn_images, made_faces
 from nets import spec
 
 from mien import models, params
+from mien.errors import ParamError
 
 IMAGES = drawn_images(8)[0]
-OTHERS = ("jax", "torch")
-SPEC = spec("compact", width=0.25)
+SPEC = spec("compact", width=0.25, classes=list(CLASSES))
 
 
 def train(folder: Path) -> None:
@@ -54,9 +54,9 @@ models.use_backend({backend!r})
 import keras
 assert keras.backend.backend() == {backend!r}
 from pathlib import Path
-import test_backends
-test_backends.train(Path({own!r}))
-print(*(test_backends.difference(Path(folder)) for folder in {others!r}))
+import test_backend
+test_backend.train(Path({own!r}))
+print(*(test_backend.difference(Path(folder)) for folder in {others!r}))
 """
 
 
@@ -68,10 +68,14 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     return {"tensorflow": folder}
 
 
-@pytest.mark.parametrize("backend", OTHERS)
+def if_installed(backend: str):
+    missing = importlib.util.find_spec(backend) is None
+    reason = f"{backend} is not installed; `pip install {backend}` adds this test"
+    return pytest.param(backend, marks=pytest.mark.skipif(missing, reason=reason))
+
+
+@pytest.mark.parametrize("backend", map(if_installed, ("jax", "torch")))
 def test_another_backend_trains_and_both_load_each_other_s_weights(backend, folders, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed; `pip install {backend}` adds this test")
     here = Path(__file__).parent
     code = OTHER.format(
         paths=[str(here), str(here.parent)],
@@ -89,3 +93,9 @@ def test_another_backend_trains_and_both_load_each_other_s_weights(backend, fold
     assert history[1]["loss"] < history[0]["loss"]
     # The next backend loads this one's too.
     folders[backend] = tmp_path
+
+
+def test_missing_backend_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ParamError, match=r"jax is not installed; run `pip install jax`"):
+        models.use_backend("jax")

@@ -1,14 +1,16 @@
 """A net with trained weights learns head first, then its last layers, resumable to the byte."""
 
-import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pytest
 from conftest import CLASSES, made_faces
+from short_training import copying, digest
 
 from mien import models, params
+from mien.models import weights
 from mien.models.weights import Pretrained
 from mien.training.fitting import fit
 from mien.training.freezing import freeze, head_epochs
@@ -30,8 +32,8 @@ TRAIN = PARAMS.train.model_copy(
 def trained(folder: Path, start: Pretrained, **more):
     return fit(
         SPEC,
-        small(16),
-        small(8, seed=9),
+        made_faces(16, size=32),
+        made_faces(8, seed=9, size=32),
         train=TRAIN,
         augment=PARAMS.augment,
         seed=1,
@@ -41,59 +43,48 @@ def trained(folder: Path, start: Pretrained, **more):
     )
 
 
-def small(count: int, seed: int = 0):
-    faces = made_faces(count, seed)
-    return type(faces)(faces.images[:, 8:40, 8:40], faces.index)
-
-
-def digest(model: keras.Model, folder: Path) -> str:
-    model.save_weights(folder / "model.weights.h5")
-    return hashlib.sha256((folder / "model.weights.h5").read_bytes()).hexdigest()
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory) -> Pretrained:
     path = tmp_path_factory.mktemp("weights") / "made.weights.h5"
     keras.utils.set_random_seed(5)
     keras.applications.VGG16(include_top=False, weights=None).save_weights(path)
-    return pretrained.load(SPEC | {"weights": str(path)})
+    return weights.load(SPEC | {"weights": str(path)})
+
+
+class Whole(NamedTuple):
+    history: list[dict[str, float]]
+    digest: str
+    copies: Path
+
+
+@pytest.fixture(scope="module")
+def whole(start, tmp_path_factory) -> Whole:
+    """Return a run that nothing disturbed, with copies of its checkpoints."""
+    folder = tmp_path_factory.mktemp("whole")
+    checkpoints = folder / "checkpoints"
+    result = trained(checkpoints, start, watch=copying(checkpoints, folder))
+    return Whole(result.history, digest(result.model, folder), folder)
+
+
+def test_the_head_learns_alone_then_the_last_layers_at_a_tenth_of_the_rate(whole, start):
+    def changed(epoch: int) -> list[int]:
+        first = [array for layer in start.layers.values() for array in layer]
+        with np.load(whole.copies / f"{epoch}/{epoch:05d}.npz") as arrays:
+            below = [arrays[f"average{place:05d}"] for place in range(len(first))]
+        return [place for place in range(26) if not np.array_equal(below[place], first[place])]
+
+    assert changed(1) == []
+    # Of the last four layers one pools; the others have a kernel and a bias.
+    assert changed(3) == [20, 21, 22, 23, 24, 25]
+    rates = [row["learning_rate"] for row in whole.history]
+    assert rates == pytest.approx([TRAIN.learning_rate, *[TRAIN.learning_rate / 10] * 2])
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_killed_at_the_thaw_or_after_it_ends_in_the_same_bytes(epochs, start, tmp_path, whole):
-    class KilledError(Exception):
-        pass
-
-    def kill(history):
-        if len(history) == epochs:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        trained(tmp_path / "checkpoints", start, watch=kill)
-    result = trained(tmp_path / "checkpoints", start)
-    assert (result.history, digest(result.model, tmp_path)) == whole
-
-
-@pytest.fixture(scope="module")
-def whole(start, tmp_path_factory):
-    """Return history and digest of a run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    below: list[list[np.ndarray]] = []
-
-    def watch(history):
-        with np.load(folder / "checkpoints" / f"{len(history):05d}.npz") as arrays:
-            below.append([arrays[f"average{place:05d}"] for place in range(26)])
-
-    result = trained(folder / "checkpoints", start, watch=watch)
-    # In the first epoch the head alone learns, then also the last four layers, a pooling among
-    # them, at a tenth of the rate.
-    first = [array for layer in start.layers.values() for array in layer]
-    assert all(map(np.array_equal, below[0], first))
-    changed = [place for place in range(26) if not np.array_equal(below[2][place], first[place])]
-    assert changed == [20, 21, 22, 23, 24, 25]
-    rates = [row["learning_rate"] for row in result.history]
-    assert rates == pytest.approx([TRAIN.learning_rate, *[TRAIN.learning_rate / 10] * 2])
-    return result.history, digest(result.model, folder)
+    result = trained(whole.copies / str(epochs), start)
+    assert result.history == whole.history
+    assert digest(result.model, tmp_path) == whole.digest
 
 
 def test_head_learns_alone_for_a_quarter_of_the_epochs_or_for_all():

@@ -1,4 +1,4 @@
-"""Each architecture built once for all tests of this folder, with what they compare it by."""
+"""Each architecture built once for all tests of a process, with what they compare it by."""
 
 import functools
 
@@ -6,11 +6,13 @@ import keras
 import numpy as np
 
 from mien import models
+from mien.models import registry
 
-CLASSES = ["happy", "neutral", "sad", "surprise"]
-NAMES = list(models.ARCHITECTURES)
-TRANSFER = [name for name in NAMES if models.transfers(name)]
-SCRATCH = [name for name in NAMES if not models.transfers(name)]
+# As many as architectures/costs.csv counts with.
+CLASSES = ["anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+NAMES = registry.names()
+TRANSFER = [name for name in NAMES if registry.network(name)]
+SCRATCH = [name for name in NAMES if not registry.network(name)]
 
 
 def spec(arch: str, **changes: object) -> dict:
