@@ -7,7 +7,7 @@ import numpy as np
 from conftest import CLASSES, drawn_images, encoded
 
 from mien.preparation.splits import SPLITS
-from mien.sources import Item, raw
+from mien.sources import Item, Source, raw
 
 
 def sound(count: int) -> list[Item]:
@@ -39,6 +39,7 @@ def planted() -> list[Item]:
     ]
 
 
-def write(path: Path, items: list[Item]) -> Path:
-    raw.write(items, path)
+def write(path: Path, items: list[Item], form: str = "class folders") -> Path:
+    """Write the items as `ingest` does from a source of that form."""
+    raw.write(Source(items, [form], {}), items, path)
     return path

@@ -11,12 +11,13 @@ FRACTIONS = {"train": 0.7, "validation": 0.2, "test": 0.1}
 LABELS = pd.Series(["happy"] * 300 + ["sad"] * 100)
 
 
-def completed(given=None, labels=LABELS, groups=None, seed=17) -> np.ndarray:
+def completed(given=None, labels=LABELS, groups=None, seed=17, parts="") -> np.ndarray:
     count = len(labels)
     return splits.complete(
         pd.Series([None] * count if given is None else given, dtype="str"),
         labels,
         pd.Series(range(count) if groups is None else groups, dtype="Int64"),
+        pd.Series(parts, range(count)),
         FRACTIONS,
         seed,
     )
@@ -96,6 +97,44 @@ def test_a_group_across_train_and_test_is_not_carved_into_a_third_split():
     split = completed(given, groups=groups)
     assert (split[:100] == given[:100]).all()
     assert (split == "validation").any()
+
+
+def test_each_part_of_a_source_that_lacks_a_validation_split_gets_one():
+    parts = np.where(np.arange(len(LABELS)) < 200, "one", "other")
+    given = np.where(np.arange(len(LABELS)) % 5 == 0, "test", "train").astype(object)
+    given[:200][np.arange(200) % 5 == 1] = "validation"
+    split = completed(given, parts=parts)
+    assert (split[:200] == given[:200]).all()
+    share = FRACTIONS["validation"] / (FRACTIONS["validation"] + FRACTIONS["train"])
+    assert (split[200:] == "validation").sum() == pytest.approx(160 * share, abs=2)
+    assert ((split == "test") == (given == "test")).all()
+
+
+def test_a_part_without_a_test_split_gets_none_beside_one_that_has_it():
+    parts = np.where(np.arange(len(LABELS)) < 200, "one", "other")
+    given = np.where(np.arange(len(LABELS)) % 5 == 0, "test", "train")
+    given[200:] = "train"
+    split = completed(given, parts=parts)
+    assert ((split == "test") == (given == "test")).all()
+    assert (split[200:] == "validation").any()
+
+
+def test_a_class_that_validation_lacks_gets_some_of_train():
+    given = np.where(np.arange(len(LABELS)) % 5 == 0, "test", "train").astype(object)
+    happy = LABELS.eq("happy").to_numpy()
+    given[happy & (np.arange(len(LABELS)) % 5 == 1)] = "validation"
+    split = completed(given)
+    assert (split[happy] == given[happy]).all()
+    assert (split[~happy] == "validation").sum() == pytest.approx(80 * 0.2 / 0.9, abs=1)
+
+
+def test_duplicates_and_the_images_of_a_person_are_joined():
+    duplicates = pd.Series([0, 0, None, 1, 1, None, None], dtype="Int64")
+    people = pd.Series(["a", None, "a", "b", "b", "c", None])
+    groups = splits.joined(duplicates, people)
+    together = [set(rows.index) for _, rows in groups.groupby(groups)]
+    assert sorted(map(sorted, together)) == [[0, 1, 2], [3, 4], [5], [6]]
+    assert splits.joined(duplicates, None) is duplicates
 
 
 def test_a_source_without_train_keeps_what_it_has():

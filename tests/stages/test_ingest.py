@@ -24,7 +24,8 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     images, _ = drawn_images(6)
     for row, image in enumerate(images):
-        path = tmp_path / "faces" / ("train", "test")[row % 2] / "Happiness" / f"{row}.png"
+        label = ("Happiness", "Sadness")[row // 2 % 2]
+        path = tmp_path / "faces" / ("train", "test")[row % 2] / label / f"{row}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(image))
     (tmp_path / "faces/notes.txt").write_text("x")
@@ -53,13 +54,13 @@ def test_every_picture_is_written_and_what_is_none_is_told(project, capsys):
     ask_for("faces")
     run_stage("ingest")
     assert capsys.readouterr().out.splitlines() == [
-        "ingest: ignored what is no picture (1): 'notes.txt'",
-        "ingest: 6 images: 3 train, 3 test",
+        "ingest: left out files of other kinds (1): 'notes.txt'",
+        "ingest: read as class folders: 3 train, 3 test; 2 classes: happy, sad",
     ]
     rows = pq.read_table(RAW).to_pylist()
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
     for row in rows:
-        assert row["label"] == "happy"
+        assert row["label"] == {"Happiness": "happy", "Sadness": "sad"}[row["name"].split("/")[1]]
         assert row["split"] == row["name"].split("/")[0]
         assert row["data"] == Path("faces", row["name"]).read_bytes()
     written = RAW.read_bytes()
@@ -85,7 +86,7 @@ def test_an_address_stands_in_for_the_source(project):
 def test_an_archive_that_breaks_half_way_leaves_no_file(project):
     with zipfile.ZipFile("spoilt.zip", "w") as target:
         target.writestr("happy/1.png", b"sound")
-        target.writestr("happy/2.png", b"spoilt")
+        target.writestr("sad/2.png", b"spoilt")
     path = Path("spoilt.zip")
     path.write_bytes(path.read_bytes().replace(b"spoilt", b"SPOILT"))
     ask_for("spoilt.zip")
