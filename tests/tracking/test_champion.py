@@ -15,6 +15,7 @@ from made_state import client, evaluation, made, project, runs
 from mlflow import MlflowClient
 
 from mien import tracking
+from mien.errors import TrackingError
 from mien.inference import classify
 from mien.tracking import champion as champion_module
 
@@ -89,7 +90,7 @@ def test_a_champion_that_onnx_cannot_hold_is_registered_as_keras(root, capsys):
         track(root, model, folder=folder)
         seen.append(champion(root))
     assert seen == [1, 2, 1]
-    said = [line for line in capsys.readouterr().err.splitlines() if "the champion," in line]
+    said = [line for line in capsys.readouterr().err.splitlines() if "; champion " in line]
     assert ["as Keras" in line for line in said] == [True, False, True]
     keras, onnx = (client(root).get_model_version("mien", number) for number in (1, 2))
     assert "as Keras" in keras.description
@@ -135,3 +136,31 @@ def test_a_registration_killed_before_a_step_is_completed_without_a_second_model
     )
     model = mlflow.pyfunc.load_model(MODEL)
     assert len(model.predict(photos(*FACES[:2]))) == 2
+
+
+def test_an_experiment_names_a_challenger_that_promote_makes_the_champion(
+    root, monkeypatch, capsys
+):
+    one, two, folder = made(), made("tune_small", b"two"), exported()
+    track(root, one, folder=folder)
+    with monkeypatch.context() as patch:
+        patch.setenv("DVC_EXP_NAME", "puffy-daze")
+        track(root, two, folder=folder)
+    aliases = client(root).get_registered_model("mien").aliases
+    assert {name: int(number) for name, number in aliases.items()} == {
+        "champion": 1,
+        "challenger": 2,
+    }
+    said = tracking.promote(root)
+    assert champion(root) == 2
+    assert said.startswith("champion moved from train (version 1, validation macro-F1 0.6250)")
+    assert "to tune_small (version 2, validation macro-F1 0.6250)" in said
+    assert said.endswith("measured on the same validation images")
+    assert tracking.promote(root).startswith("champion stays tune_small (version 2")
+
+
+def test_without_a_challenger_there_is_nothing_to_promote(root):
+    track(root, made(), folder=None)
+    with pytest.raises(TrackingError, match="there is no challenger to promote"):
+        tracking.promote(root)
+    assert champion(root) == 1

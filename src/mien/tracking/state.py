@@ -41,7 +41,7 @@ def log_state(
     model = next(each for each in models if each.id.name == evaluation["champion"])
     moved = register(store, champion, model, exported, pages["model_card.md"], alias)
     state = "new state of the pipeline" if added else "this state was there already"
-    return f"{state}; {moved}"
+    return f"{state}; {moved}" + ("" if exported else "; as Keras, for ONNX cannot represent it")
 
 
 def _model_run(store: Store, model: tracking.TrackedModel, logged: Mapping[str, Run]) -> Run:
