@@ -1,26 +1,25 @@
 """The stage tune with real nets: its outs, after kills too, and its place beside train."""
 
 import hashlib
-import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import keras
 import made_stage
 import numpy as np
 import pandas as pd
+import postgres
 import pytest
 from conftest import made_faces
 from dvc.utils.serialize import dump_yaml, load_yaml
 
 from mien import metrics, models, params
 from mien.errors import ParamError
+from mien.project import stage_inputs
+from mien.training import checkpoint
 from mien.training.fitting import fit
 from mien.training.recipe import model_spec
 
-HERE = Path(__file__).parent
 ARCH = made_stage.ARCH
 MODEL, METRICS, REPORTS = (
     Path("models/tune", ARCH),
@@ -49,27 +48,30 @@ def undisturbed(tmp_path_factory) -> Path:
     return folder
 
 
-def killed(folder: Path, training: int, epoch: int) -> None:
-    code = f"import made_stage; made_stage.run_until_killed({str(folder)!r}, {training}, {epoch})"
-    path = os.pathsep.join([str(HERE), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": path},
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == -9
+def run_until_saved(place: str, epoch: int) -> None:
+    """Run the stage, and end it when a training with `place` in its folder has saved an epoch."""
+    save = checkpoint.save
+
+    def last(folder: Path, model: keras.Model, state: checkpoint.TrainingState) -> None:
+        save(folder, model, state)
+        if place in folder.parts and len(state.history) == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", last)
+        with pytest.raises(KeyboardInterrupt):
+            made_stage.run()
 
 
-def test_a_tuning_that_was_killed_twice_ends_in_the_same_bytes(undisturbed, tmp_path, monkeypatch):
+def test_a_tuning_that_was_cut_off_twice_ends_in_the_same_bytes(undisturbed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made_stage.prepare()
-    killed(tmp_path, training=2, epoch=1)
+    run_until_saved("trial-2", epoch=1)
     (study,) = Path(".mien/tune").iterdir()
-    assert (study / "trial-2" / "state.json").exists(), "killed in the second trial"
-    # The second process begins trial 3, then the start at full length.
-    killed(tmp_path, training=2, epoch=2)
-    assert any((study / "final").iterdir()), "killed in a final"
+    assert (study / "trial-2" / "state.json").exists()
+    run_until_saved("final", epoch=2)
+    assert not list(study.glob("trial-*"))
+    assert any((study / "final").iterdir())
     made_stage.run()
     assert outs(tmp_path) == outs(undisturbed)
 
@@ -80,21 +82,19 @@ def test_the_outs_tell_of_the_trials_and_of_the_model(undisturbed, monkeypatch):
     record = json.loads((MODEL / "record.json").read_text())
     trials = pd.read_csv(REPORTS / "trials.csv")
     tuning = written["tuning"]
-    assert list(trials["trial"]) == [1, 2, 3]
+    assert list(trials["trial"]) == [1, 2]
     assert list(trials)[5:] == ["model.dense", "train.learning_rate"]
     assert trials.loc[0, "model.dense"] == models.defaults(ARCH)["dense"]
     counts = trials["state"].value_counts()
-    assert tuning["trials"] == 3
+    assert tuning["trials"] == 2
     assert [tuning[name] for name in counts.index] == counts.to_list()
     complete = trials[trials["state"] == "complete"]
     assert tuning["best_value"] == complete["value"].max()
     assert trials.set_index("trial").loc[tuning["best_trial"], "value"] == tuning["best_value"]
     assert record["name"] == f"tune_{ARCH}"
     assert written["macro_f1"] == max(tuning["start"]["macro_f1"], tuning["best"]["macro_f1"])
-    assert {path.name for path in REPORTS.iterdir()} == {
-        *("history.csv", "trials.csv", "importances.csv"),
-        *("history.png", "importances.png", "parallel.png"),
-    }
+    names = {"history.csv", "trials.csv", "importances.csv"}
+    assert {path.name for path in REPORTS.iterdir()} == names
 
 
 def test_the_model_is_the_one_whose_params_are_recorded(undisturbed, monkeypatch):
@@ -122,10 +122,10 @@ def test_the_model_is_the_one_whose_params_are_recorded(undisturbed, monkeypatch
 
 def test_the_stages_of_two_architectures_have_inputs_of_their_own(monkeypatch):
     monkeypatch.chdir(made_stage.ROOT)
-    monkeypatch.syspath_prepend("stages")
-    inputs = importlib.import_module("entry").inputs
-    one, other = inputs("tune@compact"), inputs("tune@two_conv")
-    assert {key for key in one if one[key] != other[key]} == {"cmd"}
+    one, other = stage_inputs("tune@compact"), stage_inputs("tune@two_conv")
+    archs = {f"src/mien/architectures/{arch}.py" for arch in ("compact", "two_conv")}
+    assert one.keys() ^ other.keys() == archs
+    assert {key for key in one.keys() & other.keys() if one[key] != other[key]} == {"cmd"}
 
 
 def test_where_the_start_is_best_the_model_is_that_of_train(tmp_path, monkeypatch):
@@ -161,3 +161,17 @@ def test_devices_that_are_not_there_end_the_stage_and_not_its_trials(tmp_path, m
     with pytest.raises(ParamError, match=r"train\.devices: expected at most 1, .* got 3"):
         made_stage.run()
     assert not Path(".mien").exists()
+
+
+def test_a_worker_runs_trials_and_leaves_the_rest_to_the_stage(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with postgres.server() as database:
+        made_stage.prepare(trials=1, epochs=1, storage=database)
+        made_stage.run("--worker")
+        assert not Path("models").exists()
+        worker = capsys.readouterr().err
+        made_stage.run()
+    assert "a study that is shared or has a budget in minutes does not repeat itself" in worker
+    assert "trial 1/1: complete" in worker
+    assert "trial 1/1" not in capsys.readouterr().err
+    assert json.loads(METRICS.read_text())["tuning"]["trials"] == 1
