@@ -46,7 +46,7 @@ def test_each_group_has_scikit_learns_scores_within_their_interval():
 
 
 def test_the_gap_is_between_the_largest_groups_best_and_worst():
-    right = LABELS == PROBABILITIES.argmax(axis=1)
+    right = PROBABILITIES.argmax(axis=1) == LABELS
     # All mistakes are of the young, besides a tiny group that is not compared.
     age = np.where(right, "old", "young").astype(object)
     age[np.flatnonzero(right)[:5]] = "unsure"

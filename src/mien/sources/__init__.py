@@ -173,8 +173,8 @@ def _refuse_implausible(
             )
         if not pictures:
             others = [file.path for file in files.every]
-            kinds = [kind for kind in left_out if kind != OTHER_FILES]
-            why = f" ({', '.join(kinds)})" if kinds else ""
+            reasons = [kind for kind in left_out if kind != OTHER_FILES]
+            why = f" ({', '.join(reasons)})" if reasons else ""
             raise SourceError(
                 f"{path} holds no image: expected {FORMS}; "
                 f"got {len(others):,} other files: {examples(sorted(others)) or 'none'}{why}"

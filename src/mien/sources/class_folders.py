@@ -121,8 +121,9 @@ def _refuse_unknown_classes(files: Files, places: dict[tuple[str, ...], Place]) 
         others = f" ({len(counts) - 1} more such folders)" if len(counts) > 1 else ""
         raise SourceError(
             f"{path[:200]} stands beside folders of expressions and is no known one; it holds "
-            f"{count:,} of the pictures{others}: say what it is in data.labels ('{name}: null' leaves it out, "
-            f"'{name}: {canonical(name)}' makes it a class), or name the classes in data.classes"
+            f"{count:,} of the pictures{others}: say what it is in data.labels ('{name}: null' "
+            f"leaves it out, '{name}: {canonical(name)}' makes it a class), or name the classes in "
+            "data.classes"
         )
 
 
