@@ -1,11 +1,20 @@
 """FER+ votes, made up, joined to the rows of a table and to what training aims at."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import made_faces
+from dvc.utils.serialize import load_yaml
 
+from mien import faces as store
 from mien.errors import ParamError
+from mien.faces import Faces
+from mien.params import Augment
 from mien.preparation import votes
+from mien.training.augmentation import training_set
+from mien.training.batches import Batches
 
 CLASSES = ("happy", "neutral", "sad")
 # Ten votes on each of three rows, in the columns of the published file.
@@ -67,6 +76,29 @@ def test_targets_are_the_votes_or_without_any_the_label():
     np.testing.assert_array_equal(targets, [shares[0], shares[1], [1, 0, 0], shares[3]])
     assert targets.dtype == np.float32
     assert counts == {"images": 3, "agree": 2, "none": 1}
+
+
+def test_votes_reach_the_batches_through_copies_and_the_disk(tmp_path):
+    faces = made_faces(40)
+    shares = np.random.default_rng(2).dirichlet(np.ones(4), 40).astype(np.float32)
+    shares[::5] = 0
+    given, _ = votes.targets(shares, faces.index["label"], faces.classes)
+    values = load_yaml(Path(__file__).parents[2] / "params.yaml")["augment"]
+    augment = Augment.model_validate(values | {"copies": 1, "each_epoch": False})
+    voted = Faces(faces.images, faces.index, given)
+    store.save(training_set(voted, augment, seed=0), tmp_path)
+    training = store.load(tmp_path)
+    np.testing.assert_array_equal(training.targets, np.tile(given, (2, 1)))
+    # No two images are alike, so that each one tells its target.
+    targets = {
+        image.tobytes(): target
+        for image, target in zip(training.images, training.targets, strict=True)
+    }
+    batches = Batches(training, 32, 0.0, augment, seed=0, epoch=0)
+    for images, learnt in (batches[number] for number in range(len(batches))):
+        for image, target in zip(images, learnt, strict=True):
+            np.testing.assert_array_equal(target, targets.pop(image.astype(np.uint8).tobytes()))
+    assert not targets
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -15,6 +15,8 @@ from made_source import planted, sound, write
 from stage_project import ROOT, run_stage
 
 from mien import faces
+from mien.crops import detection
+from mien.errors import MienError
 from mien.preparation.splits import SPLITS
 
 
@@ -87,3 +89,19 @@ def test_another_process_writes_the_same_bytes(done, tmp_path):
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert hashed(tmp_path) == hashed(done)
+
+
+def test_where_yunet_cannot_be_had_another_detector_steps_in_with_a_note(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    lay(tmp_path)
+    values = load_yaml("params.yaml")
+    values["data"]["detect_faces"] = True
+    dump_yaml("params.yaml", values)
+    # No test may download YuNet.
+    monkeypatch.setattr(detection, "best", lambda: (detection.Cascade(), "no YuNet."))
+    # No drawing of the source shows a face.
+    with pytest.raises(MienError, match="is left with no image of happy"):
+        run_stage("prepare")
+    assert capsys.readouterr().err == "prepare: no YuNet.\n"
