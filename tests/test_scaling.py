@@ -59,7 +59,7 @@ def test_two_tasks_of_the_array_share_one_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with postgres.server() as database:
         lay(tmp_path)
-        change("train", epochs=1)
+        change("train", epochs=1, warmup_epochs=0)
         change("tune", **TUNE, storage=database)
         # What the script activates.
         Path(".venv/bin").mkdir(parents=True)
