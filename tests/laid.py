@@ -13,6 +13,8 @@ from stage_project import lay_project
 
 from mien import faces
 
+ARCH = "two_conv"
+
 
 def lay(folder: Path) -> None:
     """Make `folder` a project with the data that the stages augment and train read."""
@@ -26,7 +28,7 @@ def lay(folder: Path) -> None:
         Path("data/suspects").mkdir()
         np.save("data/suspects/rows.npy", np.zeros(0, np.int64))
         values = load_yaml("params.yaml")
-        values["model"] |= {"arch": "two_conv", "width": 0.25}
+        values["model"] |= {"arch": ARCH, "width": 0.25}
         values["train"]["epochs"] = 2
         dump_yaml("params.yaml", values)
 

@@ -1,11 +1,14 @@
 """A made pipeline state for the tests of tracking: numbers and files without a training."""
 
 import functools
+import io
 import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from mien import tracking
 from mien.project import ModelId
 from mien.tracking import TrackedModel, key
 
@@ -84,6 +88,29 @@ def made(name: str = "train", weights: bytes = b"one") -> TrackedModel:
         history=HISTORY,
         reports=[reports],
     )
+
+
+def training(root: Path, model: TrackedModel, pipe: Connection, address: str | None) -> None:
+    """Train `model`, for a process of its own: log its first epoch, tell so, wait, then go on.
+
+    Args:
+        root: the project's folder.
+        model: what is trained.
+        pipe: gets `logged` after the first epoch, and at the end what was printed.
+        address: of the store; None: the project's own.
+    """
+    # Another test may have set it before this process was there.
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if address:
+        os.environ["MLFLOW_TRACKING_URI"] = address
+    with redirect_stderr(io.StringIO()) as said:
+        with tracking.live(model.id, model.inputs, PARAMS, root) as run:
+            run.log(HISTORY[:1])
+            pipe.send("logged")
+            pipe.recv()
+            run.log(HISTORY)
+            run.finish(model.record, 1.5)
+        pipe.send(said.getvalue())
 
 
 TRIALS = [

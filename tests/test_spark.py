@@ -17,7 +17,7 @@ from made_state import evaluation, made, project
 
 from mien import tracking
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 pytestmark = [
     pytest.mark.skipif(not importlib.util.find_spec("pyspark"), reason="pyspark is not installed"),

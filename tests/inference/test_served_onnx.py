@@ -17,7 +17,8 @@ from made_state import client, evaluation, made, project
 
 from mien import cli, tracking
 from mien.crops import detection
-from mien.inference import classify
+from mien.errors import ModelError, TrackingError
+from mien.inference import classify, models
 
 MODEL = "models:/mien@champion"
 FACES, CODES = drawn_images(classify.BATCH + 3)
@@ -110,3 +111,15 @@ def test_the_registered_model_is_pinned_without_keras_and_holds_no_pickle(served
     )
     assert {"mlflow", "onnxruntime", "opencv-python-headless"} <= set(requirements)
     assert not {"keras", "tensorflow"} & set(requirements)
+
+
+def test_a_registered_model_without_one_onnx_file_and_an_unknown_one_are_one_line(served, tmp_path):
+    assert models.load(MODEL).classes == CLASSES
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    client(served).create_registered_model("other")
+    client(served).create_model_version("other", tmp_path.as_uri())
+    with pytest.raises(ModelError, match=r"expected one \.onnx file in the .* got 0"):
+        models.load("models:/other/1")
+    with pytest.raises(TrackingError, match=r"models:/mien@none: MLflow says: .*none") as caught:
+        models.load("models:/mien@none")
+    assert "\n" not in str(caught.value)
