@@ -187,7 +187,7 @@ def counted(title: str, entries: Sequence[Entry], name: str, count: str) -> Colu
 def costs(entries: Sequence[Entry]) -> list[Column]:
     """Return the columns that tell what a model is and what it costs."""
     return [
-        column("net", entries, lambda entry: entry.net),
+        column("network", entries, lambda entry: entry.net),
         column("parameters", entries, lambda entry: entry.millions("parameters", 2)),
         column("multiply-adds", entries, lambda entry: entry.millions("multiply_adds", 1)),
     ]
@@ -207,9 +207,11 @@ def best(runs: Sequence[Run], link: Callable[[Run], str]) -> str:
         [
             column("run", entries, lambda entry: link(entry.run)),
             column("data", entries, lambda entry: entry.run.data),
-            *costs(entries),
+            column("network", entries, lambda entry: entry.net),
+            column("multiply-adds", entries, lambda entry: entry.millions("multiply_adds", 1)),
             counted("accuracy, validation", entries, "validation_accuracy", "validation_n"),
             counted("accuracy, test", entries, "test_accuracy", "test_n"),
+            *unseen(entries, "test"),
         ]
     )
 

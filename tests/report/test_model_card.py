@@ -81,6 +81,7 @@ def numbers(classes: tuple[str, ...] = CLASSES, members: int = 2, **made: Any) -
         "robustness": robustness,
         "export": {"difference": 1e-06, "versions": versions},
         "suspects": {"action": "none"},
+        "groups": {},
     }
 
 
@@ -330,3 +331,18 @@ def test_a_class_without_test_images_has_no_roc_auc():
     contents = numbers(test=metrics.score(labels, probabilities, CLASSES, 1))
     row = tables(written(contents))["class, on test"][3]
     assert row == ["surprise", "0", *["0.000 (0.000 to 1.000)"] * 3, "n/a"]
+
+
+def test_scores_by_group_and_the_largest_gap_are_told():
+    contents = numbers()
+    champion = contents["evaluation"]["champion"]
+    groups = {
+        "man": score(CLASSES, 4) | {"n": 40},
+        "woman": score(CLASSES, 5) | {"n": 60},
+    }
+    gap = {"difference": 0.1, "difference_low": -0.06, "difference_high": 0.27}
+    told = {"groups": groups, "gap": gap | {"best": "woman", "worst": "man"}}
+    text = written(contents | {"groups": {"gender": {champion: told}}})
+    assert [row[:2] for row in tables(text)["gender"]] == [["man", "40"], ["woman", "60"]]
+    assert "The largest gap by gender: woman over man by\n0.100 (-0.060 to 0.270)." in text
+    assert "has no labels of age" not in text
