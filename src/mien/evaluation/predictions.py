@@ -10,7 +10,7 @@ import numpy as np
 from mien.ensembling.combination import combine
 from mien.errors import MienError
 from mien.faces import Faces
-from mien.models import attention, cost, load, tta, use_backend
+from mien.models import cost, load, tta, use_backend
 
 # Maps grey faces, uint8, shape (N, S, S), and a title for the progress bar to float32
 # probabilities, shape (N, C).
@@ -72,6 +72,9 @@ def predict_all(
     found = Predictions({}, {}, {})
     for name, folder in folders.items():
         use_backend(records[name]["params"]["train"]["backend"])
+        # Not above: it imports Keras, whose backend has to be chosen first.
+        from mien.models import attention
+
         model = load(folder)
         found.multiply_adds[name] = cost(model)[1]
         found.probabilities[name] = tta.predict(model, test.images, average, name)
