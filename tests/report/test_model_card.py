@@ -344,5 +344,5 @@ def test_scores_by_group_and_the_largest_gap_are_told():
     told = {"groups": groups, "gap": gap | {"best": "woman", "worst": "man"}}
     text = written(contents | {"groups": {"gender": {champion: told}}})
     assert [row[:2] for row in tables(text)["gender"]] == [["man", "40"], ["woman", "60"]]
-    assert "The largest gap by gender: woman over man by\n0.100 (-0.060 to 0.270)." in text
+    assert "The largest gap by gender: woman over man by 0.100 (-0.060 to 0.270)." in text
     assert "has no labels of age" not in text
