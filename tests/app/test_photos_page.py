@@ -26,15 +26,13 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(100)
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """A project with an exported model; no test downloads the detector."""
+    """A project with an exported model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(detection, "best", lambda path=None: (detection.Cascade(), None))
     monkeypatch.setattr(models, "PRETRAINED", tmp_path / "pretrained")
     Path("pretrained").mkdir()
     Path("models/export").mkdir(parents=True)
     Path("models/export/model.onnx").write_bytes(model())
     photos_page._loaded.clear()
-    photos_page._detector.clear()
     return tmp_path
 
 
@@ -62,7 +60,7 @@ def said(app: AppTest) -> list[str]:
 
 def read() -> list[Face]:
     """Return what the model reads in TWO without the page."""
-    return Reader(models.load("models/export"), detection.Cascade()).read(TWO)
+    return Reader(models.load("models/export"), detection.YuNet()).read(TWO)
 
 
 def test_a_photo_has_a_box_and_bars_for_each_face(room):
@@ -223,7 +221,7 @@ def test_the_table_is_what_the_command_writes(room):
     Path("two.png").write_bytes(encoded(TWO))
     Path("bad.png").write_bytes(b"<html>")
     confidence = np.mean([face.confidence for face in read()])
-    reader = Reader(models.load("models/export"), detection.Cascade())
+    reader = Reader(models.load("models/export"), detection.YuNet())
     readings = [
         sheets.abstaining(sheets.read(name, Path(name).read_bytes(), reader).reading, confidence)
         for name in ("two.png", "bad.png")

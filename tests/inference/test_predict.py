@@ -15,7 +15,6 @@ from conftest import CLASSES, drawn_images
 from drawn_photos import model, photo, write
 
 from mien import cli
-from mien.crops import detection
 from mien.inference.reader import Reader
 
 
@@ -27,8 +26,6 @@ def room(tmp_path, monkeypatch):
     for number, image in enumerate(drawn_images(4)[0]):
         write(Path(f"crops/{number}.png"), image)
     write(Path("two.jpg"), photo(400, 640, (40, 30, 160, 0), (330, 120, 240, 0)))
-    # No test may download the detector.
-    monkeypatch.setattr(detection, "best", lambda path: (detection.Cascade(), None))
     return tmp_path
 
 
@@ -50,14 +47,6 @@ def test_faces_are_found_in_a_photo(room, capsys):
     predict("two.jpg", "--format", "json")
     (told,) = json.loads(capsys.readouterr().out)
     assert [face["box"][0] < 320 for face in told["faces"]] == [True, False]
-
-
-def test_a_note_of_the_detector_stands_beside_the_answer(room, capsys, monkeypatch):
-    monkeypatch.setattr(detection, "best", lambda path: (lambda image: [], "no YuNet."))
-    predict("two.jpg")
-    written = capsys.readouterr()
-    assert written.err == "mien: no YuNet.\n"
-    assert "no face" in written.out
 
 
 @pytest.mark.parametrize("name", ["out/faces.csv", "out/faces.json", "out/faces.parquet"])

@@ -3,9 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_photos import model
+from drawn_photos import detected, model
 
-from mien.crops.detection import Detection
 from mien.inference import video
 from mien.inference.classify import Classifier
 from mien.inference.reader import Reader
@@ -16,7 +15,7 @@ def bright(image):
     light = (image[..., 0] > 128).astype(np.uint8)
     count, _, boxes, _ = cv2.connectedComponentsWithStats(light)
     found = [tuple(int(side) for side in box[:4]) for box in boxes[1:count] if box[4] > 100]
-    return [Detection(box) for box in sorted(found)]
+    return [detected(box) for box in sorted(found)]
 
 
 @pytest.fixture(scope="module")

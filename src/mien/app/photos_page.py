@@ -109,9 +109,9 @@ def _loaded(name: str, changed: int) -> Classifier:
     return models.load(name)
 
 
-@st.cache_resource(show_spinner="Fetching the face detector …")
-def _detector() -> tuple[detection.Detector, str | None]:
-    return detection.best()
+@st.cache_resource(show_spinner=False)
+def _detector() -> detection.YuNet:
+    return detection.YuNet()
 
 
 def _files() -> Sequence[UploadedFile]:
@@ -147,9 +147,7 @@ def _read(
         del kept[key]
     if not (files and classifiers):
         return
-    detector, note = _detector()
-    if note:
-        st.warning(plain(note[0].upper() + note[1:]))
+    detector = _detector()
     summary = st.container()
     readings: dict[str, list[Reading]] = {name: [] for name in classifiers}
     for file in files:

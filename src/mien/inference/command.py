@@ -36,7 +36,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     finding = parser.add_mutually_exclusive_group()
     finding.add_argument("--no-detect", action="store_true", help="each photo is one cropped face")
     finding.add_argument("--detector", type=Path, metavar="FILE",
-                         help="YuNet's .onnx file (default: downloaded once)")  # fmt: skip
+                         help="another .onnx file of YuNet than the package has")  # fmt: skip
     take("--abstain", type=float, default=0, metavar="P",
          help="answer `unsure` below this probability, 0 to 1")  # fmt: skip
     take("--format", choices=FORMATS, help="default: by the name of --output, else table")
@@ -117,13 +117,8 @@ def _reader(given: argparse.Namespace) -> Reader:
     from mien.inference import models
     from mien.inference.reader import Reader
 
-    # The model first: a wrong name should not wait for a download.
     model = models.load(given.model)
-    if given.no_detect:
-        return Reader(model, None, given.abstain)
-    detector, note = detection.best(given.detector)
-    if note:
-        print(f"mien: {note}", file=sys.stderr)
+    detector = None if given.no_detect else detection.YuNet(given.detector or detection.FILE)
     return Reader(model, detector, given.abstain)
 
 

@@ -6,7 +6,6 @@ It needs no TensorFlow, and of this package `errors`, `crops` and `inference` al
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -38,11 +37,8 @@ class ServedOnnx(PythonModel):
 
     @cached_property
     def finding(self) -> Reader:
-        """The reader of photos that are more than a face; its detector may be downloaded."""
-        detector, note = detection.best()
-        if note:
-            print(note, file=sys.stderr)
-        return Reader(self.model, detector)
+        """The reader of photos that are more than a face."""
+        return Reader(self.model, detection.YuNet())
 
     def predict(
         self,

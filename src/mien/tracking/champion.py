@@ -188,7 +188,8 @@ def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
 
 def _digest(exported: Path) -> str:
     """Return a hash of all that decides what a version answers: its files and what reads images."""
-    code = [PACKAGE / "errors.py", *PACKAGE.glob("crops/*.py"), *PACKAGE.glob("inference/*.py")]
+    folders = ("crops/*.onnx", "crops/*.py", "inference/*.py")
+    code = [PACKAGE / "errors.py", *(file for files in folders for file in PACKAGE.glob(files))]
     files = [exported / "model.onnx", exported / "card.json", *sorted(code)]
     return tracking.key([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
 
