@@ -51,8 +51,8 @@ app: $(INSTALLED)  ## Open the app that reads photos on http://127.0.0.1:8501 (P
 ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 and print the address that compares models (PORT=…)
 	@python scripts/ui.py $(or $(PORT),5000)
 
-serve: $(INSTALLED)  ## Answer photos with the champion on http://127.0.0.1:5001 (PORT=… for another; docs/serving.md)
-	@python scripts/serve.py $(or $(PORT),5001)
+serve: $(INSTALLED)  ## Answer photos with the champion on http://127.0.0.1:5001 (MODEL=fer7, PORT=…; docs/serving.md)
+	@python scripts/serve.py $(or $(PORT),5001) $(MODEL)
 
 dashboard: $(INSTALLED)  ## Open the tuning studies on http://127.0.0.1:8080 (PORT=… for another)
 	@python scripts/dashboard.py $(or $(PORT),8080)

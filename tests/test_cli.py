@@ -39,7 +39,7 @@ def test_an_unknown_name_is_one_line_with_the_known_ones():
 
 def test_a_missing_keras_is_one_line_with_the_remedy(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r"mien: Keras is not installed; run `pip install 'mien\["):
+    with pytest.raises(SystemExit, match=r"mien: Keras is not installed; run `pip install '\.\["):
         cli.main(["models"])
 
 
@@ -84,5 +84,5 @@ def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
 
 def test_a_tune_worker_without_optuna_is_one_line(shared, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r"Optuna is not installed; run `pip install 'mien\[pipel"):
+    with pytest.raises(SystemExit, match=r"Optuna is not installed; run `pip install '\.\[pipel"):
         cli.main(["tune-worker", "compact"])

@@ -18,7 +18,7 @@ from dvc_data.hashfile.hash import hash_file
 from packaging.requirements import Requirement
 
 from mien import params, tracking
-from mien.errors import MienError
+from mien.errors import INSTALL, MienError
 
 # Told even where nothing is wrong, as a report of a fault begins with them.
 TOLD = ("mien", "dvc", "mlflow", "tensorflow", "keras", "optuna")
@@ -67,13 +67,17 @@ def _versions() -> str:
         if found == "nothing" or not needed.specifier.contains(found, prereleases=True):
             raise MienError(
                 f"expected {needed.name}{needed.specifier}, got {found}; "
-                "run `pip install 'mien[pipeline]'`"
+                f"{INSTALL.format('pipeline')}"
             )
     return ", ".join(f"{name} {version(name)}" for name in TOLD)
 
 
 def _params() -> str:
     found = params.load()
+    if not found.data.url and not Path(found.data.source).exists():
+        raise MienError(
+            f"data.source: {found.data.source} does not exist; name a folder, an archive or a table"
+        )
     return f"valid; {found.model.arch} is trained, {', '.join(found.tune.archs) or 'nothing'} tuned"
 
 

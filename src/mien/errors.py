@@ -2,6 +2,9 @@
 
 import re
 
+# The package lies in no index: only a checkout has the extras, `INSTALL.format("pipeline")`.
+INSTALL = "run `pip install '.[{}]'` in the project's checkout"
+
 
 def masked(text: str) -> str:
     """Return `text` without what a URL in it may keep secret: user, password and query.

@@ -34,10 +34,10 @@ def clip(tmp_path_factory):
 
 
 def test_a_frame_is_read_at_each_step(clip):
-    times = [time for time, _ in video.frames(clip, 0.5)]
+    times = [time for time, _ in video.frames(str(clip), 0.5)]
     assert times == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5], abs=0.002)
     assert video.count(clip, 0.5) == len(times)
-    assert len(list(video.frames(clip, 0.001))) == 30
+    assert len(list(video.frames(str(clip), 0.001))) == 30
 
 
 def test_faces_keep_their_number_and_newcomers_get_the_next(clip):

@@ -1,13 +1,16 @@
 """Which model is meant: a shipped one, a file, or one registered in MLflow."""
 
 import importlib.resources
+import json
 import tempfile
 from pathlib import Path
 
-from mien.errors import ModelError
+from mien.errors import INSTALL, ModelError
 from mien.inference.classify import Classifier
 
 SHIPPED = ("fer4", "fer7")
+# Of a model whose card says so.
+DRAWN = "learned on drawn faces, so what it says of real ones means little; take fer7 for those"
 # Bytes of the largest ONNX file, a message of protocol buffers.
 LARGEST_FILE = 2**31
 # Where they lie, each as NAME.onnx with its card, NAME.json.
@@ -47,7 +50,15 @@ def load(name: str) -> Classifier:
             f"{path}: {error.strerror}; --model takes {', '.join(SHIPPED)}, an .onnx file, a "
             "folder with model.onnx, or models:/NAME@ALIAS"
         ) from error
-    return Classifier(data, str(path))
+    return Classifier(data, str(path), _drawn(path))
+
+
+def _drawn(path: Path) -> bool:
+    """Tell whether the card beside the model says that its data were drawn; false without one."""
+    try:
+        return json.loads(path.with_name("card.json").read_bytes()).get("drawn") is True
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _registered(name: str) -> Classifier:
@@ -55,7 +66,7 @@ def _registered(name: str) -> Classifier:
         from mien.tracking import registered
     except ImportError as error:
         raise ModelError(
-            f"{name}: {error.name} is not installed; run `pip install 'mien[pipeline]'`"
+            f"{name}: {error.name} is not installed; {INSTALL.format('pipeline')}"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         found = sorted(registered.download(name, Path(folder), Path.cwd()).rglob("*.onnx"))
@@ -64,4 +75,4 @@ def _registered(name: str) -> Classifier:
                 f"{name}: expected one .onnx file in the registered model, got {len(found)}; "
                 "register an exported one"
             )
-        return Classifier(found[0].read_bytes(), name)
+        return Classifier(found[0].read_bytes(), name, _drawn(found[0]))

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
 
-from mien.errors import SourceError
+from mien.errors import INSTALL, SourceError
 
 # Seconds until a host must have answered, between two parts of its answer, and until a store,
 # with all the retries of its library, must have said that it has the file.
@@ -75,7 +75,7 @@ def _download(url: str, folder: Path) -> Path:
     except ImportError as error:
         raise SourceError(
             f"data.url {url}: {error.name or error} is not installed; "
-            f"run: pip install 'mien[{EXTRAS.get(scheme, 'pipeline')}]'"
+            f"{INSTALL.format(EXTRAS.get(scheme, 'pipeline'))}"
         ) from error
     # Each transport raises its own kinds, and all mean that the file did not come.
     except Exception as error:
