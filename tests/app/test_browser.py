@@ -99,7 +99,7 @@ def test_a_photo_is_uploaded_and_the_answer_is_seen(room, browse):
     page.get_by_role("slider").focus()
     page.keyboard.press("Home")
     for number, face in enumerate(faces, 1):
-        page.get_by_text(f"{number} {face.emotion} {face.confidence:.0%}").wait_for()
+        page.get_by_text(f"{number} {face.emotion} {face.confidence:.0%}", exact=True).wait_for()
     page.locator("[data-test-script-state=notRunning]").wait_for()
     shown = page.get_by_alt_text("The photo two.bmp, 2 faces").bounding_box()
     boxes = page.locator(".mien-box").all()
@@ -110,9 +110,9 @@ def test_a_photo_is_uploaded_and_the_answer_is_seen(room, browse):
     with page.expect_download() as coming:
         page.get_by_role("button", name="Answers of fer7 (CSV)").click()
     rows = Path(coming.value.path()).read_text().splitlines()
-    assert rows[0].startswith("image,x,y,w,h,emotion,confidence,angry,")
+    assert rows[0].startswith("image,face,x,y,w,h,emotion,confidence,angry,")
     x, y, width, height = faces[0].box
-    assert rows[1].startswith(f"two.bmp,{x},{y},{width},{height},{faces[0].emotion},")
+    assert rows[1].startswith(f"two.bmp,1,{x},{y},{width},{height},{faces[0].emotion},")
     # Nor is anything small of it on the disk.
     assert sorted(path.name for path in room.iterdir()) == [
         "log", "metrics", "reports", "two.bmp",

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +39,7 @@ def read(reader: Reader, path: Path, every: float) -> Iterator[Reading]:
     A video without a frame that can be read gives one reading with an `error`.
     """
     read_any = False
-    for reading in _followed(reader, path, frames(str(path), every)):
+    for reading in followed(reader, path, frames(str(path), every)):
         read_any = True
         yield reading
     if not read_any:
@@ -62,7 +64,7 @@ def watch(reader: Reader, camera: str, every: float) -> Iterator[Reading]:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     source = int(camera) if camera.isdigit() else camera
     read_any = False
-    for reading in _followed(reader, Path("camera"), frames(source, every)):
+    for reading in followed(reader, Path("camera"), frames(source, every)):
         read_any = True
         yield reading
     if not read_any:
@@ -72,7 +74,7 @@ def watch(reader: Reader, camera: str, every: float) -> Iterator[Reading]:
         )
 
 
-def _followed(
+def followed(
     reader: Reader, path: Path, given: Iterator[tuple[float, np.ndarray]]
 ) -> Iterator[Reading]:
     """Yield what each frame, given with its time, shows."""
@@ -83,12 +85,12 @@ def _followed(
         yield Reading(path, faces, partial(np.asarray, frame), time=time, tracks=numbers)
 
 
-def frames(source: str | int, every: float) -> Iterator[tuple[float, np.ndarray]]:
+def frames(source: str | int | BytesIO, every: float) -> Iterator[tuple[float, np.ndarray]]:
     """Yield time, seconds, and pixels, as `photos.decode` gives them, of a frame each `every` s.
 
     Args:
-        source: file or address of a video, or the number of a camera, which is read as long as it
-            sends: its frames have no time but that of this machine.
+        source: file, address or bytes of a video, or the number of a camera, which is read as long
+            as it sends: its frames have no time but that of this machine.
         every: seconds.
     """
     due = 0.0
@@ -108,8 +110,12 @@ def frames(source: str | int, every: float) -> Iterator[tuple[float, np.ndarray]
 
 
 @contextmanager
-def _opened(source: str | int) -> Iterator[cv2.VideoCapture]:
-    video = cv2.VideoCapture(source)
+def _opened(source: str | int | BytesIO) -> Iterator[cv2.VideoCapture]:
+    if isinstance(source, BytesIO):
+        stream: Any = source  # OpenCV's stubs know no Python streams.
+        video = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
+    else:
+        video = cv2.VideoCapture(source)
     try:
         yield video
     finally:
