@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all run test faults lint format app ui serve dashboard results release-models experiments diff docs lock clean help
+.PHONY: all run test faults lint format app live ui serve dashboard results release-models experiments diff docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
 	dvc repro
@@ -46,7 +46,10 @@ format: $(INSTALLED)  ## Put the code into the one style
 	ruff format
 
 app: $(INSTALLED)  ## Open the app that reads photos on http://127.0.0.1:8501 (PORT=… for another)
-	@streamlit run src/mien/app/main.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
+	@streamlit run src/mien/app/server.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
+
+live: $(INSTALLED)  ## Open the page that reads the browser's camera on http://127.0.0.1:8502 (PORT=…; needs npm)
+	@python scripts/live.py --serve $(or $(PORT),8502)
 
 ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 and print the address that compares models (PORT=…)
 	@python scripts/ui.py $(or $(PORT),5000)
@@ -67,6 +70,8 @@ release-models: $(INSTALLED)  ## Make the models that come with the package anew
 docs: $(INSTALLED)  ## Build the documentation's site in docs/_build; a dead link fails
 	@python scripts/params_page.py
 	sphinx-build -W --keep-going -q -b html docs docs/_build
+	@if command -v npm >/dev/null; then python scripts/live.py; \
+	else echo "docs: without npm the page of the live camera is left out" >&2; fi
 
 experiments: $(INSTALLED)  ## List the experiments: the params that differ, the scores
 	@dvc exp show --only-changed --drop /

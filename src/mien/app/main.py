@@ -1,4 +1,4 @@
-"""What `make app` starts: the frame around the pages."""
+"""The frame around the pages."""
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser

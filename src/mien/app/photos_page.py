@@ -22,6 +22,8 @@ from mien.inference.reader import Reader, Reading
 
 EXPORTED = "models/export"
 FILE = Path(EXPORTED, "model.onnx")
+# The page that reads the browser's camera itself; `make live` builds it.
+LIVE = Path("docs/_build/live")
 # Drawn persons: scripts/examples.py made them.
 EXAMPLES = {"One person": "one.jpg", "Six persons": "six.jpg", "A video": "clip.mp4"}
 NOTICE = """
@@ -65,6 +67,9 @@ def show() -> None:
             0, 100, 50, 5, format="%d %%", key="confidence",
         )  # fmt: skip
         explained = st.toggle("Heat maps: what the model looked at")
+        if LIVE.is_dir():
+            # A path of this server, where `make app` serves it.
+            st.html('<a href="/live/" target="_blank">Live camera: read in the browser</a>')
     _read(_files(), classifiers, confidence / 100, explained)
 
 

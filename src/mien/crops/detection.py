@@ -17,6 +17,9 @@ from mien.errors import ModelError
 # in a group of fifty.
 SIDES = (320, 640, 1280, 2560)
 SCORE, OVERLAP, MOST, LEAST = 0.8, 0.3, 5000, 64
+# Landmarks stand on a grid of this many places a pixel: below that, they differ from one machine to
+# another, and the crop would with them.
+GRID = 8
 # YuNet's file of OpenCV's model zoo; its licence lies beside it.
 FILE = Path(__file__).with_name("face_detection_yunet_2026may.onnx")
 
@@ -92,7 +95,7 @@ class YuNet:
         # One face is found in several copies: the surest stays.
         kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), SCORE, OVERLAP)
         return _ordered(
-            Detection(box, row[4:14].reshape(5, 2))
+            Detection(box, np.round(row[4:14] * GRID).reshape(5, 2) / GRID)
             for row in faces[np.asarray(kept, int)]
             if (box := _inside(row[:4], height, width))
         )
