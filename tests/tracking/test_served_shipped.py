@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -60,6 +61,21 @@ def test_a_shipped_model_answers_what_the_reader_does(address):
     assert [told[side] for side in "xywh"] == [*largest.box]
     shares = {label: told[label] for label in largest.probabilities}
     assert shares == pytest.approx(largest.probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_champion_of_drawn_faces_is_served_with_a_warning(drawn, monkeypatch, capsys):
+    serve = runpy.run_path(str(SERVE))
+
+    def download(model, folder, root):
+        (folder / "artifacts").mkdir()
+        (folder / "artifacts/card.json").write_text(json.dumps({"drawn": drawn}))
+
+    monkeypatch.setattr(serve["registered"], "download", download)
+    assert serve["_registered"]("models:/mien@champion", Path.cwd()) == "models:/mien@champion"
+    warned = capsys.readouterr().err
+    assert warned.count("\n") == drawn
+    assert ("make serve MODEL=fer7" in warned) == drawn
 
 
 def test_an_unknown_model_is_one_line(tmp_path):
