@@ -22,6 +22,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 .PHONY: all run test faults lint format app live ui serve dashboard results release-models experiments diff docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
+	@python scripts/check_params.py
 	dvc repro
 
 run: export SOURCE := $(value SOURCE)

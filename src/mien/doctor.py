@@ -74,10 +74,7 @@ def _versions() -> str:
 
 def _params() -> str:
     found = params.load()
-    if not found.data.url and not Path(found.data.source).exists():
-        raise MienError(
-            f"data.source: {found.data.source} does not exist; name a folder, an archive or a table"
-        )
+    params.require_source(found)
     return f"valid; {found.model.arch} is trained, {', '.join(found.tune.archs) or 'nothing'} tuned"
 
 

@@ -20,6 +20,7 @@ from drawn_photos import exported, model, photo, write
 
 from mien import cli
 from mien.crops.formats import VIDEOS
+from mien.errors import ParamError
 from mien.inference import photos, video
 
 TWO = photo(400, 640, (40, 30, 160, 0), (330, 120, 240, 0))
@@ -114,8 +115,33 @@ def test_a_data_source_that_is_missing_is_told_by_its_param(monkeypatch):
     doctor = pytest.importorskip("mien.doctor", reason="the pipeline is not installed")
     found = SimpleNamespace(data=SimpleNamespace(url=None, source="nowhere.zip"))
     monkeypatch.setattr(doctor.params, "load", lambda: found)
-    with pytest.raises(Exception, match=r"^data\.source: nowhere\.zip does not exist; name a fol"):
+    with pytest.raises(ParamError, match=r"^data\.source: nowhere\.zip does not exist; name a fol"):
         doctor._params()
+
+
+@pytest.mark.parametrize(
+    ("script", "settings", "line"),
+    [
+        ("check_params.py", "", "make: data.source: nowhere.zip does not exist; name a folder"),
+        ("run.py", "data.source=none.zip", "run: data.source: none.zip does not exist; name a fo"),
+    ],
+)
+def test_make_tells_it_before_dvc_does(tmp_path, script, settings, line):
+    root = Path(__file__).parents[2]
+    text = (root / "params.yaml").read_text()
+    assert text.count("  source: data/sample\n") == 1
+    changed = text.replace("  source: data/sample\n", "  source: nowhere.zip\n")
+    (tmp_path / "params.yaml").write_text(changed)
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts" / script)],
+        cwd=tmp_path,
+        env=os.environ | {"SOURCE": "", "SET": settings},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_photo_on_standard_input_is_read_as_the_file_is(room):
