@@ -126,3 +126,24 @@ def test_an_answer_covers_no_face_above_its_own():
     # One face right over the other: the lower one's answer has no room above.
     picture = pixels(face(300, 100, 160), face(300, 262, 160, "sad"))
     assert (picture[110:250, 310:450] == 77).all()
+
+
+@pytest.mark.parametrize("tracks", [(), (7, 8)])
+def test_several_faces_have_the_numbers_of_the_table(monkeypatch, tracks):
+    said = []
+    true = annotate._answer
+    monkeypatch.setattr(annotate, "_answer", lambda *given: said.append(given[1]) or true(*given))
+    annotate.drawn(PLAIN, [face(100, 200, 90), face(300, 200, 160, "sad")], CLASSES, tracks)
+    first, second = tracks or (1, 2)
+    assert sorted(said) == [f"{first} happy 70%", f"{second} sad 70%"]
+    said.clear()
+    annotate.drawn(PLAIN, [face(300, 200, 160)], CLASSES)
+    assert said == ["happy 70%"]
+
+
+def test_an_answer_at_the_right_edge_is_whole():
+    edge = face(880, 300, 20)
+    tone = colours(CLASSES)["happy"]
+    # As much of its ground as of one in the middle.
+    shares = [share_of(pixels(one)[270:300], tone) for one in (edge, face(400, 300, 20))]
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)

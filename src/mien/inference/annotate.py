@@ -85,7 +85,7 @@ class Copies:
             with writing(copy):
                 picture.save(copy, "JPEG", quality=92)
             return
-        picture = drawn(reading.load(), reading.faces, self._classes, widen=False)
+        picture = drawn(reading.load(), reading.faces, self._classes, reading.tracks, widen=False)
         frame = np.asarray(picture)[..., ::-1]
         # The coder takes even sides alone.
         frame = np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
@@ -106,17 +106,22 @@ class Copies:
 
 
 def drawn(
-    photo: np.ndarray, faces: Sequence[Face], classes: Sequence[str], widen: bool = True
+    photo: np.ndarray,
+    faces: Sequence[Face],
+    classes: Sequence[str],
+    tracks: Sequence[int] = (),
+    widen: bool = True,
 ) -> Image.Image:
     """Return an annotated copy of `photo`, uint8, (H, W, 3), BGR.
 
-    Each face has its box and its answer; its bars stand where they cover no other face, and are
-    left out where there is no such place.
+    Each face has its box and its answer, where there are several its number, too; its bars stand
+    where they cover no other face, and are left out where there is no such place.
 
     Args:
         photo: the pixels.
         faces: that were found in it.
         classes: of the model.
+        tracks: numbers of the faces in a video; empty: they are counted from 1.
         widen: make room for the bars beside a face that fills the photo; false for frames of a
             video, which are all of one size.
     """
@@ -127,13 +132,16 @@ def drawn(
     draw = ImageDraw.Draw(layer)
     tones = colours(classes)
     # The largest first, for they find a place most easily; all answers before any bars.
-    pairs = sorted(zip(faces, boxes, strict=True), key=lambda pair: -pair[1][3])
+    numbers = tracks or range(1, len(faces) + 1)
+    rows = sorted(zip(numbers, faces, boxes, strict=True), key=lambda row: -row[2][3])
     taken = list(boxes)
-    for face, box in pairs:
+    for number, face, box in rows:
         others = [one for one in taken if one is not box]
+        text = f"{number} " if tracks or len(faces) > 1 else ""
+        text += f"{face.emotion} {face.confidence:.0%}"
         colour = tones.get(face.emotion, UNKNOWN)
-        taken.append(_answer(draw, face, box, colour, classes, others))
-    for face, box in pairs:
+        taken.append(_answer(draw, text, box, colour, classes, others))
+    for _, face, box in rows:
         for share in SHARES:
             panel = _Panel(_font_size(box, picture.size, classes) * share, classes)
             if place := panel.place(_beside(box, edge), picture.size, taken):
@@ -187,7 +195,7 @@ def _font_size(box: Box, size: tuple[int, int], classes: Sequence[str]) -> float
 
 def _answer(
     draw: ImageDraw.ImageDraw,
-    face: Face,
+    text: str,
     box: Box,
     colour: str,
     classes: Sequence[str],
@@ -203,8 +211,9 @@ def _answer(
     # A dark rim on both sides, so that the line shows on any ground.
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=DARK, width=line + 2)
     draw.rectangle((left, top, right, bottom), outline=colour, width=line)
-    text = f"{face.emotion} {face.confidence:.0%}"
     width, height = round(font.getlength(text) + size), round(1.5 * size)
+    # At the right edge of the photo it begins before the box.
+    left = max(0, min(left, draw.im.size[0] - width))
     edge = draw.im.size[1] - height
     free = [
         at
