@@ -24,7 +24,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 ROOT = Path(__file__).parents[2]
-MAIN = ROOT / "src/mien/app/main.py"
+MAIN = ROOT / "src/mien/app/server.py"
 
 
 @pytest.fixture(scope="module")
