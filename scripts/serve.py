@@ -1,4 +1,4 @@
-"""Serves a model over HTTP: `python scripts/serve.py PORT [MODEL]`; docs/serving.md tells the rest.
+"""Serve a model over HTTP: `python scripts/serve.py PORT [MODEL]`; see docs/serving.md.
 
 MODEL is one that comes with the package, or one in MLflow; left out, it is the registered champion.
 """
@@ -15,14 +15,14 @@ from mien.inference.models import DRAWN, PRETRAINED, SHIPPED
 from mien.tracking import champion, registered, store
 
 CHAMPION = "models:/mien@champion"
-# Where a shipped model lies as MLflow wants it.
+# Folder for a shipped model in MLflow's format.
 SERVED = Path(".mien/served")
-# Connections at once; each may hold a request of the size in serve_app.
+# Maximum number of connections; each may have a request of the size in serve_app.
 CONNECTIONS = 64
 
 
 def main(port: str, model: str = CHAMPION) -> None:
-    """Answer on `port` of this machine alone, until Ctrl-C."""
+    """Serve on `port` of this machine only, until Ctrl-C."""
     root = Path.cwd()
     try:
         served = _shipped(model) if model in SHIPPED else _registered(model, root)
@@ -32,8 +32,8 @@ def main(port: str, model: str = CHAMPION) -> None:
     os.environ |= {"MLFLOW_TRACKING_URI": store.address(root), "MIEN_SERVED": served}
     command = (sys.executable, "-m", "uvicorn", "--factory", "serve_app:app")
     place = ("--app-dir", str(Path(__file__).parent), "--host", "127.0.0.1", "--port", port)
-    # Another process, which imports no `mien` but the one registered with the model; in this
-    # one's place, so that a signal reaches it.
+    # A new process, which only imports the `mien` registered with the model. It replaces this one,
+    # so that signals reach it.
     os.execv(sys.executable, (*command, *place, "--limit-concurrency", str(CONNECTIONS)))
 
 

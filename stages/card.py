@@ -1,4 +1,4 @@
-"""card: what a reader has to know before using the champion, as reports/model_card.md."""
+"""card: the champion's model card, reports/model_card.md."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""export: the champion as an ONNX file that needs no TensorFlow, smaller versions, and a card."""
+"""export: the champion as an ONNX file without TensorFlow, smaller versions, and a card."""
 
 import sys
 from pathlib import Path
@@ -14,8 +14,8 @@ EXPORT, ENSEMBLE = Path("models/export"), ModelId("ensemble")
 
 
 def main(params: Params) -> None:
-    """Write the champion's files, its card, and what was measured of them."""
-    # Whatever the members were trained on: every backend reads the same weights.
+    """Write the champion's files, its card, and the measurements of these."""
+    # Whatever backend the members were trained with: all of them read the same weights.
     models.use_backend("tensorflow")
     from mien.export import champion
 

@@ -42,7 +42,7 @@ def main(params: Params) -> None:
 
 
 def tracked(model: ModelId, evaluation: dict) -> tracking.TrackedModel:
-    """Return the model with all that its run shows."""
+    """Return the model with everything that its run shows."""
     return tracking.TrackedModel(
         id=model,
         inputs=tracking.key(stage_inputs(model.dvc_stage)),

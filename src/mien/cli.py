@@ -15,7 +15,7 @@ from mien.errors import INSTALL, MienError, TuningError
 from mien.inference import command as predict
 from mien.models import registry
 
-# The task in numbers: faces of the pipeline's size, the classes of FER2013.
+# For which costs are computed: the pipeline's image size, the number of classes of FER2013.
 SIDE, CLASSES = 48, 7
 ROW = "{:<18} {:>12} {:>15}  {}"
 
@@ -23,10 +23,10 @@ ROW = "{:<18} {:>12} {:>15}  {}"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends in one line and exit code 1.
 
-    Ctrl-C ends in one line and 130, a closed pipe (`mien … | head`) in silence and 141, the codes
-    that shells give them.
+    Ctrl-C ends in one line and exit code 130, a closed pipe (`mien … | head`) silently with 141, as
+    in shells.
     """
-    # None where it was closed before the start: then nobody wants to read it.
+    # None if it was closed before the start: then the output is not wanted.
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given = _parser().parse_args(arguments)
             given.run(given)
         finally:
-            # Not left to the interpreter's end, where what fails is a traceback.
+            # Not at the interpreter's exit, where an error would be a traceback.
             sys.stdout.flush()
     except MienError as error:
         sys.exit(f"mien: {error}")
@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("mien: interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        # What is still to be written goes nowhere.
+        # Discard what is still to be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141 if isinstance(error, BrokenPipeError) else f"mien: {error}")
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose errors are as all others: one line, exit code 1."""
+    """A parser whose errors are like all others: one line, exit code 1."""
 
     def error(self, message: str) -> NoReturn:
         raise MienError(f"{message}; see `{self.prog} --help`")
@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         "mien",
-        description="Reads facial expressions.",
+        description="Classifies facial expressions.",
         epilog="Example: mien predict photo.jpg",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         f"{SIDE} pixels and {CLASSES} classes, and source.",
         epilog="Example: mien models compact resnet --format json",
     )
-    listing.add_argument("name", nargs="*", help="architecture; all of them if left out")
+    listing.add_argument("name", nargs="*", help="architecture; default: all")
     _add_format(listing)
     listing.set_defaults(
         run=lambda given: list_models(given.name or registry.names(), given.format == "json")
@@ -85,9 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.add(commands)
     worker = commands.add_parser(
         "tune-worker",
-        help="work on the study of an architecture that lies in tune.storage",
-        description="Run trials of a study, until it has all of them. Start it in a checkout of "
-        "the project with its data, on any machine that reaches tune.storage, as often as wanted.",
+        help="run trials of a shared study in tune.storage",
+        description="Run trials of a study until it has all of them. Start it in a checkout of the "
+        "project with its data, on any machine that can reach tune.storage, as often as you like.",
         epilog="Example: mien tune-worker compact",
     )
     worker.add_argument("arch", help="one of tune.archs")
@@ -99,15 +99,15 @@ def _parser() -> argparse.ArgumentParser:
         "Start it in the project's root.",
         epilog="Example: mien report --rev main --output state.html",
     )
-    report.add_argument("--rev", help="revision in Git; the page tells what changed since")
+    report.add_argument("--rev", help="Git revision; the page shows what changed since")
     report.add_argument("--output", type=Path, default=Path("report.html"), help="%(default)s")
     report.set_defaults(run=lambda given: write_report(given.rev, given.output))
     doctor = commands.add_parser(
         "doctor",
-        help="look for what is wrong with a project",
+        help="check a project for problems",
         description="Check versions, params, folders, free space, locks, DVC's cache (every object "
-        "is hashed anew, a damaged one removed) and MLflow, a line each. Start it in the project's "
-        "root. Exit code 1: something is wrong.",
+        "is hashed again, a damaged one is removed) and MLflow, a line each. Start it in the "
+        "project's root. Exit code 1: something is wrong.",
         epilog="Example: mien doctor --repair",
     )
     doctor.add_argument(
@@ -141,14 +141,14 @@ class _Version(argparse.Action):
 
 
 def list_models(names: Sequence[str], as_json: bool) -> None:
-    """Print a row for each architecture; one that architectures/costs.csv lacks is built for it.
+    """Print a row per architecture; one that is not in architectures/costs.csv is built.
 
     Args:
         names: architectures.
         as_json: print a JSON list instead, when all are known.
 
     Raises:
-        MienError: there is no such architecture, or Keras is needed and not installed.
+        MienError: there is no such architecture, or Keras is needed but not installed.
     """
     try:
         names = [registry.known(name) for name in names]
@@ -170,7 +170,7 @@ def list_models(names: Sequence[str], as_json: bool) -> None:
 
 
 def _measured(name: str) -> tuple[int, int]:
-    """Return parameters and multiply-adds of an architecture, built to be measured."""
+    """Build an architecture; return its parameters and multiply-adds."""
     backend = next(
         (name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)), None
     )
@@ -182,10 +182,10 @@ def _measured(name: str) -> tuple[int, int]:
 
 
 def tune_worker(arch: str) -> None:
-    """Become a process of the stage `tune@ARCH` that only runs trials.
+    """Replace this process by the stage `tune@ARCH`, which only runs trials.
 
     Raises:
-        MienError: params.yaml has no such study in a database, the data is not there, or the
+        MienError: params.yaml has no such study in a database, the data is missing, or the
             pipeline is not installed.
     """
     if importlib.util.find_spec("optuna") is None:
@@ -202,7 +202,7 @@ def tune_worker(arch: str) -> None:
     for path in ("stages/tune.py", "data/training", "data/faces/validation"):
         if not Path(path).exists():
             raise TuningError(f"{path} is missing; run this in the project, after `dvc pull`")
-    # Not a child: signals are to reach the one that works.
+    # Not a child process, so that signals reach the stage.
     environment = os.environ | {"DVC_STAGE": f"tune@{arch}"}
     os.execve(sys.executable, [sys.executable, "stages/tune.py", arch, "--worker"], environment)
 
@@ -211,7 +211,8 @@ def write_report(rev: str | None, output: Path) -> None:
     """Write the workspace's state as HTML.
 
     Raises:
-        MienError: this is no project, Git knows no such revision, or the pipeline is not installed.
+        MienError: this is not a project, there is no such revision, or the pipeline is not
+            installed.
     """
     if importlib.util.find_spec("dvc") is None:
         raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")
@@ -246,7 +247,7 @@ def examine(repair: bool, as_json: bool) -> None:
         as_json: print a JSON list instead, when all are done.
 
     Raises:
-        MienError: this is no project, something is wrong, or the pipeline is not installed.
+        MienError: this is not a project, a check fails, or the pipeline is not installed.
     """
     if importlib.util.find_spec("dvc") is None:
         raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")

@@ -1,6 +1,6 @@
-"""Photos, boxes and bars as HTML: words stay words, for a narrow screen and a screen reader.
+"""Photos, boxes and bars as HTML with real text, for narrow screens and screen readers.
 
-Everything that comes from a file, its name and a model's classes included, is escaped.
+Everything that comes from a file, including its name and a model's classes, is escaped.
 """
 
 from base64 import b64encode
@@ -15,11 +15,11 @@ from mien.inference.colours import UNKNOWN, colours
 from mien.inference.explain import COLOURS
 from mien.inference.reader import UNSURE, Face
 
-# Longer side of a photo on the page, CSS pixels: small ones are enlarged, so that boxes show.
+# Longer side of a photo on the page, CSS pixels: small ones are enlarged to make boxes visible.
 LEAST, MOST = 320, 640
-# The largest part of the screen's height that a photo takes: its bars are to be seen with it.
+# Maximum share of the screen's height for a photo, so that its bars are visible, too.
 SHARE = 46
-# Boxes that begin in this top part of a photo have their label inside.
+# Boxes that start in this top part of a photo have their label inside.
 TOP = 0.08
 # Bars that are seen at once; the others are folded away.
 BARS = 3
@@ -78,7 +78,7 @@ def drawn(sheet: Sheet, faces: Sequence[Face]) -> str:
 
     Args:
         sheet: the photo.
-        faces: its faces, where they abstain; several have numbers, in their order.
+        faces: its faces, possibly `unsure`; if there are several, they are numbered in order.
     """
     tones = colours(sheet.reader.classes)
     return (

@@ -27,13 +27,13 @@ LIVE = Path("docs/_build/live")
 # Drawn persons: scripts/examples.py made them.
 EXAMPLES = {"One person": "one.jpg", "Six persons": "six.jpg", "A video": "clip.mp4"}
 NOTICE = """
-**What this is not.** It reads the expression that people would name when they see a face, not what
+**Limits.** The model predicts the expression that people would name when they see a face, not what
 the person feels, and it is often wrong. Do not use it for decisions about people. At work and in
 schools the EU prohibits systems that infer emotions, except for medical or safety reasons (AI Act,
 Article 5(1)(f)).
 
-**Your photos** stay in the memory of the computer that runs this app, until you take them away or
-close the page. Nothing is stored.
+**Your photos** stay in the memory of the computer that runs this app until you remove them or close
+the page. Nothing is stored.
 """
 # Faces of a video whose chart is shown, those seen longest.
 CHARTS = 6
@@ -74,12 +74,12 @@ def show() -> None:
 
 
 def plain(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
+    """Return `text` escaped for Markdown."""
     return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
 
 
 def known() -> list[str]:
-    """Return the names of the models that are there."""
+    """Return the names of the available models."""
     shipped = [name for name in models.SHIPPED if (models.PRETRAINED / f"{name}.onnx").is_file()]
     return shipped[::-1] + [EXPORTED] * FILE.is_file()
 
@@ -132,7 +132,7 @@ def _classifier(name: str) -> Classifier:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def _loaded(name: str, changed: int) -> Classifier:
-    """Return the model; one that was exported anew, at another time `changed`, is another."""
+    """Return the model; `changed` makes the cache reload a model that was exported again."""
     return models.load(name)
 
 
@@ -142,7 +142,7 @@ def _detector() -> YuNet:
 
 
 def _files() -> Sequence[File]:
-    """Ask for photos and videos; return no more than are read at a time, or the example."""
+    """Ask for photos and videos; return at most the number read at a time, or the example."""
     source = st.radio(
         "Photos from", ["Files", "Camera"], horizontal=True, label_visibility="collapsed"
     )
@@ -184,8 +184,8 @@ def _read(
     confidence: float,
     explained: bool,
 ) -> None:
-    """Show what each model reads in each photo, as soon as it is read, and offer it as CSV."""
-    # Read once by each model, whatever is moved or clicked afterwards.
+    """Show each model's answers for each photo as they arrive, and offer them as CSV."""
+    # Read once by each model, whatever is changed on the page afterwards.
     kept: dict[tuple[str, Classifier], Sheet] = st.session_state.setdefault("sheets", {})
     for key in set(kept) - {(file.key, one) for file in files for one in classifiers.values()}:
         del kept[key]
@@ -211,7 +211,7 @@ def _read(
 
 
 def _photo(file: File, read: Mapping[str, Sheet], confidence: float, explained: bool) -> None:
-    """Show one photo or video: its faces, their bars, what two models say, and heat maps."""
+    """Show one photo or video: faces, bars, the answers of two models, and heat maps."""
     (first, *others) = read.values()
     if first.reading.error is not None:
         reason = plain(first.reading.error)
@@ -262,7 +262,7 @@ def _timeline(sheet: Sheet, model: str) -> None:
 
 
 def _summary(place: "st.delta_generator.DeltaGenerator", read: Sequence[Sheet]) -> None:
-    """Say how much was read."""
+    """Show how many photos and faces were read."""
     good = [sheet for sheet in read if sheet.reading.error is None]
     parts = [
         _counted(sum(not sheet.frames for sheet in good), "photo"),

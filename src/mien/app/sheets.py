@@ -1,4 +1,4 @@
-"""What one photo or video shows, read once and kept in memory as long as its visitor keeps it."""
+"""The result for one photo or video, kept in memory as long as its visitor keeps it."""
 
 import io
 import tempfile
@@ -16,31 +16,31 @@ from mien.errors import PhotoError
 from mien.inference import annotate, explain, output, photos, video
 from mien.inference.reader import UNSURE, Reader, Reading
 
-# Photos and videos at a time.
+# Maximum number of photos and videos at a time.
 MOST = 20
 # Longer side, pixels, of the copy that the page shows.
 SIDE = 1280
 # Side, pixels, of a heat map.
 HEAT = 240
-# Of a video: seconds between frames, and the most frames that are read.
+# For videos: seconds between frames, and the maximum number of frames.
 EVERY, FRAMES = 0.5, 240
-# A folder that lies in memory.
+# A folder in memory.
 MEMORY = Path("/dev/shm")  # noqa: S108
-# A decoded photo takes up to 150 MB, and the detector as much again: one at a time.
+# A decoded photo takes up to 150 MB, and the detector the same again: one at a time.
 _ALONE = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A photo that was read, or a video by its frames.
+    """A photo or video with its result.
 
     Attributes:
-        reading: its faces with the likeliest class as answer, or why there are none; of a video
-            those of the frame with the most faces.
-        size: width and height of the upright photo, pixels; the boxes' unit.
-        picture: a small copy as JPEG; empty where the photo cannot be read.
-        reader: who read it.
-        frames: of a video, what each sampled frame shows; empty for a photo.
+        reading: its faces with the most probable class as answer, or the error; for a video, of the
+            frame with the most faces.
+        size: width and height of the upright photo, pixels; the boxes use the same unit.
+        picture: a small copy as JPEG; empty if the photo cannot be read.
+        reader: the reader that was used.
+        frames: for a video, the result for each sampled frame; empty for a photo.
     """
 
     reading: Reading
@@ -51,7 +51,7 @@ class Sheet:
 
     @cached_property
     def heat_maps(self) -> list[np.ndarray]:
-        """Each face under its heat map, RGB, uint8, (HEAT, HEAT, 3); computed once, if asked."""
+        """Each face under its heat map, RGB, uint8, (HEAT, HEAT, 3); computed on first use."""
         faces = self.reading.faces
         heats = self.reader.explain(faces)
         return [
@@ -60,7 +60,7 @@ class Sheet:
 
 
 def read(name: str, data: bytes, reader: Reader) -> Sheet:
-    """Return what the photo or video in a file's bytes shows; only a small copy is kept."""
+    """Return the result for the photo or video in a file's bytes; only a small copy is kept."""
     with _ALONE:
         try:
             if photos.is_video(Path(name)):
@@ -161,5 +161,5 @@ def timelines(sheet: Sheet) -> dict[int, pd.DataFrame]:
 
 
 def table(readings: Sequence[Reading], classes: Sequence[str]) -> bytes:
-    """Return the readings as the CSV file that `mien predict` writes."""
+    """Return the readings as CSV, in the format of `mien predict`."""
     return output.rendered([output.record(one) for one in readings], classes, "csv")

@@ -1,4 +1,4 @@
-"""Faces in a photo, found by YuNet."""
+"""Face detection by YuNet."""
 
 import hashlib
 import threading
@@ -12,21 +12,21 @@ import numpy as np
 
 from mien.errors import ModelError
 
-# YuNet sees faces of about 50 to 350 pixels. So it looks at copies of the photo whose longer sides
-# are these, the photo's own size being the end: 320 finds a face that fills the photo, 2,560 those
-# in a group of fifty.
+# YuNet detects faces of about 50 to 350 pixels. So it runs on copies of the photo with these longer
+# sides, up to the photo's own size: 320 finds a face that fills the photo, 2,560 those in a group
+# of fifty.
 SIDES = (320, 640, 1280, 2560)
 SCORE, OVERLAP, MOST, LEAST = 0.8, 0.3, 5000, 64
-# Landmarks stand on a grid of this many places a pixel: below that, they differ from one machine to
-# another, and the crop would with them.
+# Landmarks are rounded to this fraction of a pixel: below it they differ between machines, and the
+# crop would, too.
 GRID = 8
-# YuNet's file of OpenCV's model zoo; its licence lies beside it.
+# YuNet's file from OpenCV's model zoo; its licence is next to it.
 FILE = Path(__file__).with_name("face_detection_yunet_2026may.onnx")
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A face that was found.
+    """A detected face.
 
     Attributes:
         box: x, y, width and height, pixels, inside the photo.
@@ -42,7 +42,7 @@ class Detector(Protocol):
     """Finds the faces in a photo, uint8, (H, W, 3), BGR.
 
     Attributes:
-        name: tells it from other detectors.
+        name: identifies the detector.
     """
 
     name: str
@@ -55,7 +55,7 @@ class YuNet:
     """The detector of Wu et al. 2023, doi:10.1007/s11633-023-1423-y; any thread may call it.
 
     Attributes:
-        name: tells this file from others.
+        name: identifies the detector and its file.
     """
 
     def __init__(self, path: Path = FILE) -> None:
@@ -65,7 +65,7 @@ class YuNet:
             path: a file of it; left out: the one that comes with the package.
 
         Raises:
-            ModelError: it is missing or another file.
+            ModelError: it is missing or not such a file.
         """
         if not path.is_file():
             raise ModelError(f"{path}: no such file; --detector takes YuNet's .onnx file")
@@ -92,7 +92,7 @@ class YuNet:
             scale = np.array([width / copy.shape[1], height / copy.shape[0]])
             rows.append(self._found(copy) * np.append(np.tile(scale, 7), 1))
         faces = np.concatenate(rows)
-        # One face is found in several copies: the surest stays.
+        # A face can be found in several copies: the detection with the highest score is kept.
         kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), SCORE, OVERLAP)
         return _ordered(
             Detection(box, np.round(row[4:14] * GRID).reshape(5, 2) / GRID)
@@ -102,8 +102,8 @@ class YuNet:
 
     def _found(self, photo: np.ndarray) -> np.ndarray:
         """Return rows of box, landmarks and score, shape (N, 15), in pixels of `photo`."""
-        # At a side of 32 pixels or less OpenCV 4.14 finds a face in a plain picture half of the
-        # time; never, in 500 tries, above.
+        # With a side of 32 pixels or less OpenCV 4.14 finds a face in a uniform picture half of the
+        # time; with larger sides never, in 500 tries.
         height, width = (max(0, LEAST - side) for side in photo.shape[:2])
         if height or width:
             photo = cv2.copyMakeBorder(photo, 0, height, 0, width, cv2.BORDER_CONSTANT)
@@ -114,7 +114,7 @@ class YuNet:
 
 
 def _resized(photo: np.ndarray, height: int, width: int, side: int) -> np.ndarray:
-    """Return a copy whose longer side is `side`, in the proportion of `height` to `width`."""
+    """Return a copy whose longer side is `side`, with the aspect ratio of `height` to `width`."""
     share = side / max(height, width)
     shape = max(1, round(width * share)), max(1, round(height * share))
     if shape == photo.shape[1::-1]:

@@ -16,18 +16,18 @@ from mien.inference.reader import Box, Face, Reading
 
 # Smaller photos are enlarged to this longer side, so that the words can be read.
 LEAST = 480
-# A face that covers more than this part of the photo has its bars beside the photo.
+# If a face covers more than this fraction of the photo, its bars are drawn next to the photo.
 FILLS = 0.6
-# Smaller and smaller bars are tried until there is a place for them.
+# Scales of the bars, tried in this order until there is space.
 SHARES = (1, 0.8, 0.65)
 DARK, GREY, PALE = (20, 20, 20, 200), (95, 95, 95, 255), (240, 240, 240, 255)
 
 
 def targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Return where the copy of each file goes: the files' tree under `folder`, as JPEG or MP4.
+    """Return the path of each file's copy: the files' tree under `folder`, as JPEG or MP4.
 
     Raises:
-        MienError: a copy would take the place of a photo.
+        MienError: a copy would overwrite a photo.
     """
     copies = {path: _named(path, copy) for path, copy in placed(paths, folder).items()}
     photos = {path.resolve() for path in paths}
@@ -114,16 +114,16 @@ def drawn(
 ) -> Image.Image:
     """Return an annotated copy of `photo`, uint8, (H, W, 3), BGR.
 
-    Each face has its box and its answer, where there are several its number, too; its bars stand
-    where they cover no other face, and are left out where there is no such place.
+    Each face gets a box and its answer, and its number if there are several. Its bars are drawn
+    where they cover no other face, and are omitted if there is no such place.
 
     Args:
         photo: the pixels.
-        faces: that were found in it.
+        faces: those found in it.
         classes: of the model.
         tracks: numbers of the faces in a video; empty: they are counted from 1.
         widen: make room for the bars beside a face that fills the photo; false for frames of a
-            video, which are all of one size.
+            video, which all have the same size.
     """
     picture, share = _enlarged(Image.fromarray(photo[..., ::-1]))
     boxes = [_scaled(face.box, share) for face in faces]
@@ -131,7 +131,7 @@ def drawn(
     layer = Image.new("RGBA", picture.size)
     draw = ImageDraw.Draw(layer)
     tones = colours(classes)
-    # The largest first, for they find a place most easily; all answers before any bars.
+    # The largest first; all answers before any bars.
     numbers = tracks or range(1, len(faces) + 1)
     rows = sorted(zip(numbers, faces, boxes, strict=True), key=lambda row: -row[2][3])
     taken = list(boxes)
@@ -152,7 +152,7 @@ def drawn(
 
 
 def _enlarged(picture: Image.Image) -> tuple[Image.Image, float]:
-    """Return a picture whose words can be read, and how many times it was enlarged."""
+    """Return the picture, enlarged so that text is legible, and the factor."""
     share = max(1.0, LEAST / max(picture.size))
     width, height = (max(1, round(side * share)) for side in picture.size)
     return picture.resize(
@@ -168,9 +168,9 @@ def _scaled(box: Box, share: float) -> Box:
 def _widened(
     picture: Image.Image, boxes: Sequence[Box], classes: Sequence[str]
 ) -> tuple[Image.Image, int | None]:
-    """Return `picture` with room on the right for the bars of a face that fills it.
+    """Return `picture` with space on the right for the bars of a face that fills it.
 
-    Also returns where that room begins; None: there is none.
+    Also returns where that space begins; None without such a face.
     """
     filling = [box for box in boxes if box[2] * box[3] > FILLS * picture.width * picture.height]
     if not filling:
@@ -183,12 +183,12 @@ def _widened(
 
 
 def _beside(box: Box, edge: int | None) -> Box:
-    """Return the part of the picture that the bars stand beside: a face, or all up to `edge`."""
+    """Return the box next to which the bars are drawn: the face, or all up to `edge`."""
     return box if edge is None else (0, box[1], edge, box[3])
 
 
 def _font_size(box: Box, size: tuple[int, int], classes: Sequence[str]) -> float:
-    """Return the size at which the bars are as high as the face, within what reads well."""
+    """Return the font size at which the bars are as high as the face, within legible limits."""
     fitting = box[3] / (_Panel.ROW * (len(classes) + 1))
     return min(max(fitting, 12, max(size) / 110), max(16, max(size) / 50))
 
@@ -201,14 +201,14 @@ def _answer(
     classes: Sequence[str],
     others: Sequence[Box],
 ) -> Box:
-    """Draw the box, and the answer above, below or, without room there, inside; return its place.
+    """Draw the box, and the answer above, below or else inside it; return the answer's box.
 
-    There is room where none of the `others`, faces and answers, is covered.
+    The answer is above or below only if it covers none of the `others`, faces and answers.
     """
     size = _font_size(box, draw.im.size, classes)
     font, line = ImageFont.load_default(size), max(2, round(size / 7))
     left, top, right, bottom = box[0], box[1], box[0] + box[2] - 1, box[1] + box[3] - 1
-    # A dark rim on both sides, so that the line shows on any ground.
+    # A dark outline on both sides, so that the line is visible on any background.
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=DARK, width=line + 2)
     draw.rectangle((left, top, right, bottom), outline=colour, width=line)
     width, height = round(font.getlength(text) + size), round(1.5 * size)
@@ -229,7 +229,7 @@ def _answer(
 
 
 class _Panel:
-    """The bars of one face: names, bars and percents on a dark ground."""
+    """The bars of one face: names, bars and percentages on a dark background."""
 
     ROW = 1.3  # height of a line in font sizes
 
@@ -241,11 +241,11 @@ class _Panel:
         self.height = self.row * len(classes) + self.gap
 
     def place(self, box: Box, size: tuple[int, int], taken: Sequence[Box]) -> Box | None:
-        """Return where, beside `box`, the panel covers nothing that is taken; None: nowhere."""
+        """Return a place next to `box` that overlaps nothing in `taken`; None if there is none."""
         left, top, width, height = box
         right, below = left + width + self.gap, top + height + self.gap
         level = max(0, min(top, size[1] - self.height))
-        # Not above: there it would seem to belong to the face over it.
+        # Not above: there it would seem to belong to the face above it.
         corners = (
             (right, level),
             (left - self.gap - self.width, level),

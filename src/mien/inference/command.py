@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mien.errors import MienError
 
-# What takes time to import is imported where it is used: `mien --help` answers at once.
+# Slow imports are inside functions, so that `mien --help` answers at once.
 if TYPE_CHECKING:
     from mien.inference.output import Record
     from mien.inference.reader import Reader, Reading
@@ -36,9 +36,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `predict` to the commands of `mien`."""
     parser = commands.add_parser(
         "predict",
-        help="read the expressions in photos or a video",
+        help="classify the expressions in photos or a video",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Find the faces in photos or a video and read their expressions.",
+        description="Find the faces in photos or a video and classify their expressions.",
         epilog=EPILOG,
     )
     take = parser.add_argument
@@ -54,8 +54,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
                          help="another .onnx file of YuNet than the package has")  # fmt: skip
     take("--abstain", type=float, default=0, metavar="P",
          help="answer `unsure` below this probability, 0 to 1")  # fmt: skip
-    take("--format", choices=FORMATS, help="default: by the name of --output, else table")
-    take("--output", type=Path, metavar="FILE", help="write there instead of to the terminal")
+    take("--format", choices=FORMATS, help="default: from the name of --output, else table")
+    take("--output", type=Path, metavar="FILE", help="write to FILE instead of the terminal")
     take(
         "--annotate",
         type=Path,
@@ -63,7 +63,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="draw boxes and bars on copies in DIR, of a video as MP4",
     )
     take("--explain", type=Path, metavar="DIR",
-         help="draw each face beside what the model looked at, in DIR")  # fmt: skip
+         help="draw each face next to its heat map, in DIR")  # fmt: skip
     take("--every", type=float, default=0.5, metavar="SECONDS",
          help="time between the frames of a video or camera (default: 0.5)")  # fmt: skip
     take("--chart", type=Path, metavar="FILE", help="draw a video's expressions over time, PNG")
@@ -71,10 +71,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Read the photos and write what was asked for.
+    """Classify the photos and write the requested output.
 
     Raises:
-        MienError: an option, the model, the detector, or all of the photos' names are wrong.
+        MienError: an option, the model, the detector or the names of the photos are wrong.
         SystemExit: with code 2, if a file could not be read.
     """
     form = _checked(given)
@@ -90,7 +90,7 @@ def run(given: argparse.Namespace) -> None:
     copies = annotate.targets(paths, given.annotate) if given.annotate else {}
     heats = explain.targets(paths, given.explain) if given.explain else {}
     for path in filter(None, (given.output, given.chart)):
-        # Seen now, not when hours of reading are done.
+        # Checked now, not after hours of work.
         with output.writing(path):
             path.open("ab").close()
     reader = _reader(given)
@@ -108,7 +108,7 @@ def run(given: argparse.Namespace) -> None:
         with output.writing(given.output):
             given.output.write_bytes(data)
     else:
-        # As bytes: UTF-8, whatever the terminal's encoding.
+        # As bytes, to write UTF-8 whatever the terminal's encoding.
         sys.stdout.buffer.write(data)
     if given.chart and (frames := [one for one in records if "time" in one]):
         from mien import figures
@@ -138,7 +138,7 @@ def _watch(given: argparse.Namespace, form: str) -> None:
 
 
 def _checked(given: argparse.Namespace) -> str:
-    """Return the format, after a look at what can be wrong without reading a photo."""
+    """Return the output format, after checking the options."""
     if bool(given.camera) == bool(given.photos):
         raise MienError(
             "expected PHOTO, a file or folder to read, or --camera, and not both; "
@@ -176,7 +176,7 @@ def _reader(given: argparse.Namespace) -> Reader:
 
 
 def _readings(reader: Reader, paths: Sequence[Path], every: float) -> Iterator[Reading]:
-    """Yield what each file shows, in their order."""
+    """Yield the readings of the files, in order."""
     from mien.inference import photos, video
 
     for moving, group in groupby(paths, photos.is_video):
@@ -188,20 +188,20 @@ def _readings(reader: Reader, paths: Sequence[Path], every: float) -> Iterator[R
 
 
 def _noted(reading: Reading) -> Record:
-    """Return the reading as a record; say at once if it failed."""
+    """Return the reading as a record; print a failure at once."""
     from tqdm import tqdm
 
     from mien.inference.output import record
 
     told = record(reading)
     if reading.error is not None:
-        # Not print: that would tear the progress bar.
+        # Not print, which would break the progress bar.
         tqdm.write(f"mien: {told['image']}: {reading.error}", sys.stderr)
     return told
 
 
 def _progress(readings: Iterator[Reading], length: int) -> Iterator[Reading]:
-    """Yield the readings; a terminal shows how far they are."""
+    """Yield the readings, with a progress bar in a terminal."""
     from tqdm import tqdm
 
     yield from tqdm(readings, total=length, unit="photo", delay=1, disable=None, leave=False)

@@ -1,4 +1,4 @@
-"""Which model is meant: a shipped one, a file, or one registered in MLflow."""
+"""Load a model by name: a shipped one, a file, or one registered in MLflow."""
 
 import importlib.resources
 import json
@@ -9,24 +9,24 @@ from mien.errors import INSTALL, ModelError
 from mien.inference.classify import Classifier
 
 SHIPPED = ("fer4", "fer7")
-# Of a model whose card says so.
+# The warning for a model whose card says so.
 DRAWN = "learned on drawn faces, so what it says of real ones means little; take fer7 for those"
-# Bytes of the largest ONNX file, a message of protocol buffers.
+# Maximum size of an ONNX file, a protocol buffers message.
 LARGEST_FILE = 2**31
-# Where they lie, each as NAME.onnx with its card, NAME.json.
+# Folder of the shipped models, each as NAME.onnx with its card NAME.json.
 PRETRAINED = importlib.resources.files("mien") / "pretrained"
 
 
 def load(name: str) -> Classifier:
-    """Return the model that `name` stands for.
+    """Return the model with this name.
 
     Args:
         name: `fer4` or `fer7`, which come with the package; an `.onnx` file, or a folder with
             `model.onnx`; or `models:/NAME@ALIAS` or `models:/NAME/VERSION` in MLflow.
 
     Raises:
-        ModelError: there is no such model, or it is none of mien's.
-        TrackingError: MLflow does not answer or does not know the model.
+        ModelError: there is no such model, or it was not exported by mien.
+        TrackingError: MLflow does not answer or has no such model.
     """
     if name.startswith("models:/"):
         return _registered(name)
@@ -69,7 +69,9 @@ def _registered(name: str) -> Classifier:
             f"{name}: {error.name} is not installed; {INSTALL.format('pipeline')}"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
-        found = sorted(registered.download(name, Path(folder), Path.cwd()).rglob("*.onnx"))
+        place = registered.download(name, Path(folder), Path.cwd())
+        # MLflow's folder `code` has this package, with the face detector.
+        found = sorted({*place.rglob("*.onnx")} - {*place.glob("code/**/*.onnx")})
         if len(found) != 1:
             raise ModelError(
                 f"{name}: expected one .onnx file in the registered model, got {len(found)}; "

@@ -1,4 +1,4 @@
-"""What was read, as JSON, CSV, parquet or a table for the terminal."""
+"""Readings as JSON, CSV, parquet or a table for the terminal."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ NUMBERS = ("time", "face", "track", "x", "y", "w", "h", "confidence")
 def record(reading: Reading) -> Record:
     """Return the reading as plain values.
 
-    A photo: `image` and `faces`, each with `face` (its number in the photo, from 1), `box`,
-    `emotion`, `confidence`, `probabilities`. A frame also has its `time`, seconds, and each face a
-    `track`. What cannot be read has `error`.
+    A photo has `image` and `faces`, each with `face` (its number in the photo, from 1), `box`,
+    `emotion`, `confidence`, `probabilities`. A frame also has `time` in seconds, and its faces
+    `track`. An unreadable file has `error`.
     """
     faces: list[Record] = [
         {
@@ -54,12 +54,12 @@ def record(reading: Reading) -> Record:
 
 
 def printable(path: Path) -> str:
-    """Return the path as text, with `?` for what is no valid UTF-8 in the file's name."""
+    """Return the path as text, with `?` for bytes that are not valid UTF-8."""
     return str(path).encode("utf-8", "replace").decode()
 
 
 def placed(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Return the place of each file in a copy of the files' tree under `folder`."""
+    """Return the path of each file in a copy of the files' tree under `folder`."""
     # Without `..`, which would lead out of `folder`.
     whole = {path: os.path.abspath(path) for path in paths}
     root = os.path.commonpath([os.path.dirname(path) for path in whole.values()])
@@ -68,10 +68,10 @@ def placed(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Make the folder of `path`, and tell in one line if the block cannot write there.
+    """Create the folder of `path`; turn errors of writing in the block into one line.
 
     Raises:
-        MienError: no such folder can be made, the disk is full, or the like.
+        MienError: the folder cannot be created, the disk is full, or similar.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def rendered(records: Sequence[Record], classes: Sequence[str], form: str) -> by
 
 
 def as_json(records: Iterable[Record]) -> str:
-    """Return a JSON list, an object a line."""
+    """Return a JSON list, one object per line."""
     lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in records)
     return f"[\n{lines}\n]\n" if lines else "[]\n"
 
@@ -101,7 +101,7 @@ def as_json(records: Iterable[Record]) -> str:
 def as_frame(records: Sequence[Record], classes: Sequence[str]) -> pd.DataFrame:
     """Return a row for each face, and one for each file that cannot be read.
 
-    Columns: `image`; of videos `time`; `face`, its number in the photo; of videos `track`; `x`,
+    Columns: `image`; for videos `time`; `face`, its number in the photo; for videos `track`; `x`,
     `y`, `w`, `h`; `emotion`; `confidence`; one for each class; `error`.
     """
     import pandas as pd
@@ -173,7 +173,7 @@ class Stream:
 
 
 def as_table(records: Sequence[Record]) -> str:
-    """Return aligned lines: a face each, with the two likeliest of the other expressions."""
+    """Return aligned lines, one per face, with the next two most probable expressions."""
     rows = [row for one in records for row in _lines(one)]
     shown = [column for column in HEADS if column in HEADS[:1] or any(row[column] for row in rows)]
     widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in shown}
@@ -189,7 +189,7 @@ def _aligned(row: Record, widths: Mapping[str, int]) -> str:
 
 
 def _lines(one: Record) -> Iterator[dict[str, str]]:
-    """Yield the cells of each line that tells of a photo or frame."""
+    """Yield the cells of the lines for a photo or frame."""
     start = dict.fromkeys(HEADS, "") | {"image": one["image"]}
     if "time" in one:
         start["time"] = f"{one['time']:.2f} s"

@@ -1,4 +1,4 @@
-"""Photos: which files are meant, and a file's bytes as pixels."""
+"""Photos: find the files, and decode a file to pixels."""
 
 import glob
 import io
@@ -17,24 +17,24 @@ from mien import LARGEST
 from mien.crops.formats import PICTURES, VIDEOS
 from mien.errors import PhotoError
 
-# A photo that comes on standard input. A file of this name is given with its folder, /tmp/-.
+# A photo on standard input. A file of this name is given with its folder, /tmp/-.
 STANDARD_INPUT = Path("-")
-# Bytes of the largest file: what 50 megapixels take where nothing is compressed.
+# Maximum file size: 50 megapixels without compression.
 LARGEST_FILE = 3 * LARGEST + 2**20
-# Brands of ISO media files (ISO/IEC 23008-12, annex B) whose pictures are coded by HEVC.
+# Brands of ISO media files (ISO/IEC 23008-12, annex B) with HEVC pictures.
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def files(given: Sequence[str]) -> list[Path]:
-    """Return the photos and videos that the user names, each once, in the order given.
+    """Return the photos and videos that the user names, without repetitions, in order.
 
     Args:
-        given: files, whatever their names; folders, searched to their depths for names of
-            photos and videos; patterns such as `photos/**/*.jpg`; `-`: a photo on standard input.
-            Hidden files in folders are left out.
+        given: files with any name; folders, searched recursively for photos and videos by name;
+            patterns such as `photos/**/*.jpg`; `-`: a photo on standard input. Hidden files in
+            folders are skipped.
 
     Raises:
-        PhotoError: nothing is there.
+        PhotoError: nothing was found.
     """
     found: dict[Path, None] = {}
     for one in given:
@@ -69,7 +69,7 @@ def _hidden(name: str) -> bool:
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether `path` has the name of a video."""
+    """Return whether `path` has the name of a video."""
     return path.suffix.lower() in VIDEOS
 
 
@@ -101,12 +101,12 @@ def _standard_input() -> bytes:
 def decode(data: bytes) -> np.ndarray:
     """Return the photo in a file's bytes, uint8, shape (H, W, 3), BGR, 0 to 255.
 
-    It is upright where EXIF data says how, an animation's first picture, 16 bits become 8,
+    EXIF rotation is applied. Of an animation the first picture is used, 16 bits are reduced to 8,
     transparency is ignored.
 
     Raises:
-        PhotoError: the bytes are no image, HEIC, damaged, or of more than 50 megapixels, which
-            is seen before they are decoded.
+        PhotoError: the bytes are not an image, are HEIC or damaged, or have more than 50
+            megapixels, which is checked before decoding.
     """
     width, height = _size(data)
     if width * height > LARGEST:
@@ -124,12 +124,12 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Return the width and height that the file's header tells."""
+    """Return width and height from the file's header."""
     if not data:
         raise PhotoError("an empty file")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of sizes that are refused here anyway, and of odd metadata.
+            # Pillow warns about sizes that are rejected here anyway, and about unusual metadata.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
                 return image.size

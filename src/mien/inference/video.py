@@ -1,4 +1,4 @@
-"""Videos: frames at a steady pace, and which face is which over time."""
+"""Videos: frames at regular intervals, and tracking of faces."""
 
 import math
 import os
@@ -18,25 +18,25 @@ from mien.errors import PhotoError
 from mien.inference import photos
 from mien.inference.reader import Box, Reader, Reading
 
-# FFmpeg would write its own lines about a damaged video; OpenCV reads this at the first one.
+# Silences FFmpeg about damaged videos; OpenCV reads this when it opens the first video.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-# A face is the one of an earlier frame if their boxes share at least this part of what they
-# cover together (IoU); one that is missing in more frames than this comes back as another.
+# A face is the same as in an earlier frame if the intersection over union (IoU) of their boxes is
+# at least SHARED; after more than MISSED frames without it, it gets a new number.
 SHARED, MISSED = 0.3, 2
 
 
 def count(path: Path, every: float) -> int:
-    """Return about how many frames `read` yields; 1 where the file does not tell."""
+    """Return the approximate number of frames that `read` yields; 1 if unknown."""
     with _opened(str(path)) as video:
         frames, rate = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
     return max(1, math.ceil(frames / rate / every)) if frames > 0 and rate > 0 else 1
 
 
 def read(reader: Reader, path: Path, every: float) -> Iterator[Reading]:
-    """Yield what a frame each `every` seconds shows, its faces tracked.
+    """Yield readings of a frame every `every` seconds, with tracked faces.
 
-    A video without a frame that can be read gives one reading with an `error`.
+    A video without a readable frame gives one reading with an `error`.
     """
     read_any = False
     for reading in followed(reader, path, frames(str(path), every)):
@@ -86,11 +86,11 @@ def followed(
 
 
 def frames(source: str | int | BytesIO, every: float) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield time, seconds, and pixels, as `photos.decode` gives them, of a frame each `every` s.
+    """Yield time in seconds and pixels, like `photos.decode`, of a frame every `every` s.
 
     Args:
         source: file, address or bytes of a video, or the number of a camera, which is read as long
-            as it sends: its frames have no time but that of this machine.
+            as it sends; the time of its frames is that of this machine's clock.
         every: seconds.
     """
     due = 0.0
@@ -100,7 +100,7 @@ def frames(source: str | int | BytesIO, every: float) -> Iterator[tuple[float, n
             time = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
             if isinstance(source, int):
                 time = clock.monotonic() - start
-            # Times are rounded in the file: half a millisecond early is in time.
+            # Times in the file are rounded: half a millisecond early is accepted.
             if time < due - 0.0005:
                 continue
             done, frame = video.retrieve()
@@ -130,15 +130,15 @@ class _Track:
 
 
 class Tracks:
-    """Numbers faces from frame to frame, by how far their boxes lie over each other.
+    """Numbers faces from frame to frame, by the overlap of their boxes.
 
-    The pair of an old and a new box that share most is matched first, then the next. A face that
-    moves more than about half its width between two frames becomes another track: sample more
-    often, then.
+    Pairs of an old and a new box are matched in order of decreasing overlap. A face that moves by
+    more than about half its width between two frames becomes a new track; sample more often to
+    avoid that.
     """
 
     def __init__(self) -> None:
-        """Begin without faces."""
+        """Start without faces."""
         self._tracks: list[_Track] = []
         self._last = 0
 
@@ -168,7 +168,7 @@ class Tracks:
 
 
 def _shared(one: Box, other: Box) -> float:
-    """Return the area of both boxes over that of either (IoU), 0 to 1."""
+    """Return the intersection over union (IoU) of the boxes, 0 to 1."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     both = max(0, width) * max(0, height)

@@ -1,4 +1,4 @@
-"""The trained weights that a transfer net starts from."""
+"""The pretrained weights that a transfer network starts from."""
 
 import hashlib
 import socket
@@ -18,7 +18,7 @@ from mien.errors import ParamError
 from mien.models.registry import network
 from mien.models.transfer import Network
 
-# A server that does not answer must not hold the run up for minutes.
+# Seconds: a server that does not answer must not delay the run for minutes.
 TIMEOUT = 20.0
 
 
@@ -27,8 +27,8 @@ class Pretrained:
     """Weights of one of Keras' networks without its top.
 
     Attributes:
-        sha256: of the file they come from.
-        layers: weights of each layer that has any, by its name.
+        sha256: hash of their file.
+        layers: weights of each layer, by its name.
     """
 
     sha256: str
@@ -38,11 +38,11 @@ class Pretrained:
 def load(spec: Mapping[str, Any]) -> Pretrained | None:
     """Return the weights that the spec's `weights` names; None for `none`.
 
-    Clears Keras' session. `imagenet` is what Keras has in its cache, else what it downloads. A
-    transfer net without weights prints one line that says how to get them.
+    Clears Keras' session. `imagenet` is taken from Keras' cache or downloaded. For a transfer
+    network without weights one line is printed that says how to get them.
 
     Raises:
-        ParamError: they cannot be had, or are not those of this network without its top.
+        ParamError: they are not available, or are not those of this network without its top.
     """
     arch, weights = spec["arch"], spec.get("weights", "none")
     if weights == "none":
@@ -57,7 +57,7 @@ def load(spec: Mapping[str, Any]) -> Pretrained | None:
     assert wanted is not None  # noqa: S101 `registry.check` comes first
     trained = _trained(arch, wanted, weights)
     if weights == "imagenet":
-        # Just downloaded, or found there: this only says where it lies.
+        # In the cache by now: this only returns its path.
         weights = keras.utils.get_file(wanted.file, "cached", cache_subdir="models")
     with open(weights, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -65,7 +65,7 @@ def load(spec: Mapping[str, Any]) -> Pretrained | None:
 
 
 def place(pretrained: Pretrained, model: keras.Model) -> None:
-    """Write the weights into a transfer net; its head stays as it is."""
+    """Set the weights of a transfer network; its head is not changed."""
     for layer in model.get_layer("backbone").layers:
         layer.set_weights(pretrained.layers[layer.name] if layer.weights else [])
 
@@ -80,10 +80,10 @@ def _trained(arch: str, wanted: Network, weights: str) -> keras.Model:
     keras.utils.clear_session(free_memory=False)
     try:
         with _timeout(TIMEOUT), warnings.catch_warnings(action="ignore"):
-            # What a file lacks must not stay random, which Keras would only warn of.
+            # Weights missing in the file must not stay random; Keras would only warn.
             warnings.filterwarnings("error", "Skipping nested container")
             return getattr(applications, wanted.application)(include_top=False, weights=weights)
-    # Keras raises bare Exceptions, h5py OSErrors, and the readers of both formats what they like.
+    # Keras raises bare Exceptions, h5py OSErrors, and the readers of both formats others.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ParamError(

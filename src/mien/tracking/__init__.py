@@ -1,14 +1,14 @@
-"""What MLflow shows: one run for each trained model, one for each state of the pipeline.
+"""Logging to MLflow: one run per trained model, one per state of the pipeline.
 
-A run is found again by two tags. `mien.inputs` is known before the training: a run that was
-killed is resumed by it. `mien.key` is known after it, from the model's record: a model that
-has a finished run never gets another, wherever DVC restored it from.
+A run is found again by two tags. `mien.inputs` is known before the training and is used to resume
+a run that was killed. `mien.key` is known after it, from the model's record: a model that has a
+finished run never gets a second one, wherever DVC restored it from.
 
-A model's run belongs to every pipeline that uses the model, so it has no parent run; each
-pipeline's run names its members, as `mien.member.NAME` tags, in a table and in `members.json`.
-A trial of a study is a child of the run of the model that was tuned.
+A model can belong to several pipelines, so its run has no parent run; each pipeline's run names its
+members in `mien.member.NAME` tags, in a table and in `members.json`. A trial of a study is a child
+of the run of the tuned model.
 
-Nothing here imports MLflow before it is used; with `MIEN_TRACKING=off` nothing does.
+MLflow is imported only when it is used, and never with `MIEN_TRACKING=off`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import Any, Protocol
 from mien.errors import TrackingError
 from mien.project import ModelId
 
-# MLflow reads some of these when it is imported, so they stand here. A user's settings win.
+# MLflow reads some of these when it is imported, so they are set here. A user's settings win.
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": str(sys.stderr.isatty()).lower(),
-    # With MLflow's own 7 retries of 120 s a lost server would hold a training up for minutes.
+    # With MLflow's default of 7 retries of 120 s a lost server would delay a training for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    # A new database would be announced in several lines.
+    # Without the messages about a new database.
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
@@ -46,19 +46,19 @@ History = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class TrackedModel:
-    """A trained model, or an ensemble of some, and all that its run shows.
+    """A trained model or an ensemble, and everything that its run shows.
 
     Attributes:
         id: its identity.
-        inputs: key of that stage's inputs, as given to `live`.
+        inputs: key of its stage's inputs, as given to `live`.
         record: content of `record.json`.
-        validation: content of the stage's file in metrics/: scores on validation; of a net also
-            `parameters`, `multiply_adds` and `epochs`, of a tuned one `tuning`.
+        validation: content of the stage's file in metrics/: scores on validation; for a network
+            also `parameters`, `multiply_adds` and `epochs`, for a tuned one also `tuning`.
         test: scores on test.
-        history: one row per epoch, with its `epoch` from 1; numbers, or text that holds them.
+        history: one row per epoch, with its `epoch` from 1; numbers, or numbers as text.
         reports: folders of charts and tables, relative to the working folder.
         trials: rows of a study's trials.csv, as text.
-        members: models that an ensemble's combination uses, in its order.
+        members: models that an ensemble's combination uses, in order.
     """
 
     id: ModelId
@@ -73,18 +73,18 @@ class TrackedModel:
 
     @property
     def folder(self) -> Path:
-        """Holds `record.json` and, but for an ensemble, `model.weights.h5`."""
+        """Folder of `record.json` and, except for an ensemble, `model.weights.h5`."""
         return self.id.model_folder
 
 
 class Run(Protocol):
-    """A run that is being watched."""
+    """A run of a training in progress."""
 
     def log(self, history: History) -> None:
-        """Show the epochs of `history`, all so far, that the run lacks."""
+        """Log the epochs of `history`, which has all so far, that are not logged yet."""
 
     def finish(self, record: Mapping[str, Any], seconds: float) -> None:
-        """End the run, give it the record's key, and say how many seconds the epochs took."""
+        """End the run, set the record's key, and log the duration of the epochs."""
 
 
 class _Silent:
@@ -128,17 +128,17 @@ def pipeline_key(models: Sequence[TrackedModel], evaluation: Mapping[str, Any]) 
 
 @contextmanager
 def live(model: ModelId, inputs_key: str, params: Mapping[str, Any], root: Path) -> Iterator[Run]:
-    """Show a training in MLflow while it runs, as a new run or the one that was interrupted.
+    """Log a training in MLflow while it runs, as a new run or the one that was interrupted.
 
-    If a finished run has these inputs already, nothing is logged. An exception in the block
-    ends the run as failed; the next one with the same inputs resumes it. A server that does not
-    answer costs one line on stderr, never the training; `track` logs what is missing then.
+    If a finished run has these inputs, nothing is logged. An exception in the block ends the run as
+    failed; the next training with the same inputs resumes it. If the server does not answer, one
+    line is printed to stderr and the training continues; `track` logs what is missing.
 
     Args:
-        model: that is trained.
-        inputs_key: key of all that the training depends on.
+        model: the model that is trained.
+        inputs_key: key of everything the training depends on.
         params: sections of params.yaml, with `model.arch`.
-        root: folder of the project, where the default store lies.
+        root: folder of the project, with the default store.
 
     Raises:
         TrackingError: MIEN_TRACKING is neither `on` nor `off`.
@@ -166,22 +166,23 @@ def track(
     card: str = "",
     report: str = "",
 ) -> list[str]:
-    """Bring MLflow to the state of the pipeline; what is there already stays as it is.
+    """Log the state of the pipeline to MLflow; existing runs are not changed.
 
     Args:
         models: every model of this state, an ensemble after its members.
         evaluation: content of metrics/evaluate.json; `champion` is the `name` of a model.
-        root: folder of the project, where the default store lies.
-        exported: folder of the champion's `model.onnx` and `card.json`; None: ONNX cannot hold it.
+        root: folder of the project, with the default store.
+        exported: folder of the champion's `model.onnx` and `card.json`; None if ONNX cannot
+            represent it.
         card: the champion's model card, Markdown; also the notes of its registered version.
-        report: the state as an HTML page. Both are kept with the pipeline's run.
+        report: the state as an HTML page. Both are artefacts of the pipeline's run.
 
     Returns:
         The sorted keys of the state's runs, the same whether MLflow is on or off.
 
     Raises:
-        TrackingError: MLflow does not answer or refuses, or MIEN_TRACKING is neither `on` nor
-            `off`.
+        TrackingError: MLflow does not answer or reports an error, or MIEN_TRACKING is neither
+            `on` nor `off`.
     """
     if _enabled():
         from mien.tracking import store
@@ -234,11 +235,11 @@ def promote(root: Path) -> str:
 
 
 def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
-    """Return what the epochs of the model with this record took, None if no run tells it.
+    """Return the duration of the epochs of the model with this record, None if there is no run.
 
     Args:
         record: the model's `record.json`.
-        root: folder of the project, where the default store lies.
+        root: folder of the project, with the default store.
 
     Raises:
         TrackingError: MLflow does not answer.

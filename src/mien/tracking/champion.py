@@ -1,4 +1,4 @@
-"""Models in MLflow: logged so that it can serve them, the best one registered."""
+"""Models in MLflow: logged so that they can be served; the champion is registered."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ ONNX = """The champion {name} as ONNX; docs/serving.md tells how to serve it.
 
 Input: a column `image`, image files as base64 text or bytes, and the param `detect`. Output: for
 each image a box, `emotion`, `confidence` and a column of probabilities per class."""
-KERAS = """The champion {name} as Keras, for ONNX cannot hold it (metrics/export.json tells why).
+KERAS = """The champion {name} as Keras: ONNX cannot represent it (reason in metrics/export.json).
 
 Input: faces, uint8, shape (N, S, S), grey 0 to 255. Output: a column of probabilities per class."""
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent
-# It belongs to prediction, and imports nothing of the pipeline.
+# It belongs to inference and imports nothing of the pipeline.
 SERVED_ONNX = PACKAGE / "inference" / "served_onnx.py"
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow")
 
 
 def log_model(store: Store, run: Run, trained: tracking.TrackedModel) -> str:
-    """Log the model as an output of its run; return its id. TensorFlow is not imported."""
+    """Log the model as an output of its run and return its id. Does not import TensorFlow."""
     spec = trained.record["spec"]
     side = spec["image_size"]
     nets = trained.members or [trained]
@@ -91,7 +91,7 @@ def register(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    # A model's record does not tell how it was exported, nor what will read its images.
+    # A model's record does not contain how it was exported, nor the code that reads images.
     key, served = run.data.tags["mien.key"], _digest(exported) if exported else "keras"
     found = [
         one.version
@@ -154,14 +154,14 @@ def _new_version(store: Store, run: Run, exported: Path | None, served: str, car
     model_id = _log_onnx(store, run, exported, served) if exported else run.data.tags["mien.model"]
     number = client.create_model_version(
         REGISTERED,
-        # Not `models:/ID`: a database would look that up in the process's global store.
+        # Not `models:/ID`: with a database it would be looked up in the process's global store.
         client.get_logged_model(model_id).artifact_location,
         run_id=run.info.run_id,
         model_id=model_id,
         description=about_version((ONNX if exported else KERAS).format(name=name), card),
         tags={"mien.key": run.data.tags["mien.key"], "mien.served": served},
     ).version
-    # What the pages of the run and of the model show as its registered version.
+    # The pages of the run and of the model show this as the registered version.
     versions = json.dumps([{"name": REGISTERED, "version": number}])
     client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
     return number
@@ -203,7 +203,7 @@ def _onnx_signature(classes: Sequence[str]) -> ModelSignature:
 
 
 def _digest(exported: Path) -> str:
-    """Return a hash of all that decides what a version answers: its files and what reads images."""
+    """Return a hash of all that affects a version's output: its files, the code for images."""
     folders = ("crops/*.onnx", "crops/*.py", "inference/*.py")
     code = [PACKAGE / "errors.py", *(file for files in folders for file in PACKAGE.glob(files))]
     files = [exported / "model.onnx", exported / "card.json", *sorted(code)]
@@ -221,17 +221,17 @@ def _logged(
     packages: tuple[str, ...],
     signature: ModelSignature,
 ) -> str:
-    """Return the id of the run's model with `key`; one that a kill left unfinished is completed.
+    """Return the id of the run's model with `key`; an incomplete one is completed.
 
     Args:
-        store: where it lies.
-        run: the run that it is an output of.
-        name: shown in MLflow.
-        key: of its content.
+        store: the store.
+        run: the run whose output it is.
+        name: its name in MLflow.
+        key: key of its content.
         code: the file that serves it.
-        artifacts: its files and folders, by the names that the code knows.
-        packages: what the code imports, pinned to the versions installed here.
-        signature: what it takes and gives.
+        artifacts: its files and folders, by the names that the code uses.
+        packages: packages that the code imports, pinned to the installed versions.
+        signature: its input and output.
     """
     client, run_id = store.client, run.info.run_id
     found = client.search_logged_models(
@@ -243,7 +243,7 @@ def _logged(
     model_id = logged.model_id
     if logged.status != LoggedModelStatus.READY:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # MLflow asks for an input example, and would run the model on it.
+            # MLflow asks for an input example, on which it would run the model.
             warnings.simplefilter("ignore", UserWarning)
             mlflow.pyfunc.save_model(
                 f"{folder}/model",
@@ -263,6 +263,6 @@ def _logged(
 
 
 def _package(folder: Path) -> str:
-    """Copy this package into `folder` without the nets that come with it; return where it is."""
+    """Copy this package into `folder` without the shipped models; return the path."""
     without = shutil.ignore_patterns("__pycache__", "pretrained")
     return str(shutil.copytree(PACKAGE, folder / "mien", ignore=without))

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 # Tables and columns of MLflow 3.17 that hold places of artefacts.
@@ -44,8 +45,9 @@ def moved_from(root: Path) -> Path | None:
             return None
     if found is None:
         return None
-    told = Path(found[0].removeprefix("file://")).parent
-    return None if told.as_uri() == root.resolve().as_uri() else told
+    # As a URI, in which a space is %20.
+    told = Path(unquote(urlsplit(found[0]).path)).parent
+    return None if told == root.resolve() else told
 
 
 def follow(root: Path) -> Path | None:
@@ -56,7 +58,7 @@ def follow(root: Path) -> Path | None:
     new = root.resolve()
     with closing(_opened(root)) as database, database:
         for table, column in PLACES:
-            for before, after in ((f"file://{old}", new.as_uri()), (str(old), str(new))):
+            for before, after in ((old.as_uri(), new.as_uri()), (str(old), str(new))):
                 database.execute(
                     f"update {table} set {column} = ? || substr({column}, ?) "  # noqa: S608
                     f"where substr({column}, 1, ?) = ?",

@@ -1,7 +1,7 @@
-"""Training of one model, from its last finished epoch, to the bytes of an undisturbed run.
+"""Training of one model; a resumed run gives the same bytes as an uninterrupted one.
 
-Everything random follows from (seed, epoch, batch), and all that an epoch hands to the next
-lies in its checkpoint.
+All random draws derive from (seed, epoch, batch), and the complete state between two epochs is in
+the checkpoint.
 """
 
 import math
@@ -30,21 +30,21 @@ from mien.training.muon import Muon
 from mien.training.recipe import with_default_rate
 
 History = list[dict[str, float]]
-# Of the metrics, those that every epoch is measured by on validation.
+# The metrics that are computed on validation after every epoch.
 MEASURED = ("accuracy", "macro_f1", "roc_auc", "log_loss")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model and how it got there.
+    """A trained model and its history.
 
     Attributes:
         model: not compiled, in float32.
-        history: a row for each epoch: epoch (from 1), loss, accuracy (of the training, under
-            augmentation), val_loss, val_accuracy, val_macro_f1, val_roc_auc, val_log_loss (of
+        history: a row for each epoch: epoch (from 1), loss and accuracy (on augmented training
+            images), val_loss, val_accuracy, val_macro_f1, val_roc_auc and val_log_loss (with
             the averaged weights) and learning_rate (of the epoch's last step). `loss` and
-            `val_loss` are label-smoothed alike, `val_log_loss` is not.
-        seconds: that the epochs took, of all attempts; no out of the pipeline holds it.
+            `val_loss` use the same label smoothing, `val_log_loss` none.
+        seconds: duration of the epochs over all attempts; no output of the pipeline contains it.
     """
 
     model: keras.Model
@@ -65,32 +65,32 @@ def fit(
     watch: Callable[[History], None] = lambda history: None,
     title: str = "epoch",
 ) -> Trained:
-    """Train the model of `spec`, going on from the checkpoint if there is one.
+    """Train the model of `spec`, resuming from the checkpoint if there is one.
 
     The model's weights are the moving average (`train.ema`) after the last epoch or, with
     early stopping, after the epoch with the lowest validation loss.
 
-    A net that starts from trained weights learns in two phases, see `mien.training.freezing`:
-    its head alone for the first quarter of the epochs, then also the last `unfreeze` layers of
-    the spec, with a new optimiser at a tenth of the learning rate.
+    A network that starts from pretrained weights is trained in two phases, see
+    `mien.training.freezing`: only its head for the first quarter of the epochs, then also the last
+    `unfreeze` layers, with a new optimiser at a tenth of the learning rate.
 
     Args:
         spec: see `mien.models`.
-        training: images to learn from.
-        validation: images to measure each epoch on; training never learns from them.
-        train: how to train.
-        augment: how images vary if its `each_epoch` is set.
-        seed: of the first weights, the order, the variations and the dropout.
-        checkpoints: folder of this training alone: same arguments, same folder.
-        pretrained: trained weights that a transfer net starts from.
-        watch: called with the history so far after each epoch, once the epoch is saved.
-        title: what the progress line calls an epoch.
+        training: training images.
+        validation: images on which each epoch is measured.
+        train: section `train` of params.
+        augment: augmentation, if its `each_epoch` is set.
+        seed: seed of the initial weights, the order, the augmentation and the dropout.
+        checkpoints: folder of this training only: same arguments, same folder.
+        pretrained: weights that a transfer network starts from.
+        watch: called with the history after each epoch, once its checkpoint is saved.
+        title: name of an epoch in progress messages.
 
     Raises:
         TrainingError: the loss is no longer a number.
     """
     train = with_default_rate(train, spec)
-    # On one device, as it is used later; it also measures each epoch.
+    # On one device, as it is used later; it is also used to measure each epoch.
     trained = models.build(spec, seed)
     model = models.build(spec, seed, train.precision, train.devices)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
@@ -98,7 +98,7 @@ def fit(
     if pretrained:
         place(pretrained, model)
         thaw = head_epochs(train.epochs, unfreeze)
-        # The checkpoint holds the optimiser of the epoch that wrote it.
+        # The checkpoint contains the optimiser of the phase in which it was written.
         freeze(model, 0 if checkpoint.finished(checkpoints) <= thaw else unfreeze)
     with models.spread(train.devices):
         _compile(model, loss, train)
@@ -140,7 +140,7 @@ def fit(
 
 
 def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
-    """Give the model a new optimiser for what can learn in it now."""
+    """Compile the model with a new optimiser for its trainable weights."""
     rate, decay = train.learning_rate, train.weight_decay
     if train.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
@@ -154,12 +154,12 @@ def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
         optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     model.compile(optimizer, loss, metrics=[accuracy])
-    # A checkpoint's weights find no place in an optimiser that is not built.
+    # A checkpoint can only be loaded into an optimiser that is built.
     model.optimizer.build(model.trainable_variables)
 
 
 def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set the state of every random layer, which no weights file holds, from (seed, epoch)."""
+    """Set the state of every random layer, which weights files lack, from (seed, epoch)."""
     weights = {id(variable) for variable in model.weights}
     generators = [variable for variable in model.variables if id(variable) not in weights]
     states = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(generators))
@@ -191,9 +191,9 @@ class _Steps(keras.callbacks.Callback):
         self._bar.update()
         if self._train.ema:
             step = self._first + batch
-            # A young average would else stay near the random weights it began with.
+            # Otherwise the average would stay near the random initial weights for long.
             momentum = min(self._train.ema, (1 + step) / (10 + step))
-            # In NumPy: as a backend's own operations, one by one, it took a fifth of a step.
+            # In NumPy: with single operations of the backend it took a fifth of a step's time.
             for average, weight in zip(self._average, self.model.weights, strict=True):
                 now = keras.ops.convert_to_numpy(weight)
                 average[...] = average + (1 - momentum) * (now - average)
@@ -202,7 +202,7 @@ class _Steps(keras.callbacks.Callback):
         self._bar.close()
 
     def average(self, model: keras.Model) -> list[np.ndarray]:
-        """Return the weights' moving average, or the weights where none is asked for."""
+        """Return the weights' moving average, or the weights if `train.ema` is 0."""
         if not self._train.ema:
             return model.get_weights()
         return self._average

@@ -1,24 +1,25 @@
-"""Which layers of a transfer net learn when: the head first, then the network's last layers."""
+"""Which layers of a transfer network are trained when: first the head, then the last layers."""
 
 import keras
 from keras import layers
 
-# Share of the epochs in which the head alone learns.
+# Fraction of the epochs in which only the head is trained.
 HEAD_SHARE = 0.25
-# Afterwards the learning rate is this part of the schedule's: trained weights need small steps.
+# Afterwards the schedule's learning rate is multiplied by this: pretrained weights need small
+# steps.
 FINE = 0.1
 
 
 def head_epochs(epochs: int, unfreeze: int) -> int:
-    """Return how many of the first epochs train the head alone: all if nothing thaws later."""
+    """Return the number of epochs that train only the head: all if `unfreeze` is 0."""
     return max(1, round(HEAD_SHARE * epochs)) if unfreeze else epochs
 
 
 def freeze(model: keras.Model, learning: int) -> None:
-    """Let the head and the last `learning` layers of the network below it learn, no others.
+    """Make the head and the last `learning` layers of the network below it trainable, no others.
 
-    Batch normalisation never thaws: with a face data set's small batches it would lose the
-    statistics that the trained weights rely on. Frozen, it runs in inference mode.
+    Batch normalisation stays frozen: in small batches of faces it would lose the statistics that
+    the pretrained weights depend on. When frozen, it runs in inference mode.
     """
     below = model.get_layer("backbone").layers
     for place, layer in enumerate(below):

@@ -1,4 +1,4 @@
-"""What a model is trained by: the params with the architecture's defaults, its spec, its record."""
+"""How a model is trained: params with the architecture's defaults, its spec, its record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mien.params import DEFAULT_RATE, Model, Params, Train
 if TYPE_CHECKING:
     from mien.models.weights import Pretrained
 
-# Muon's steps are scaled to the size of AdamW's, but learn faster when larger: docs/results.md.
+# Muon's updates are scaled to the size of AdamW's, but larger ones train faster: docs/results.md.
 MUON_FACTOR = 5
 # Sections of params.yaml that a model depends on.
 SECTIONS = {"augment", "model", "seed", "train"}
@@ -19,12 +19,12 @@ SECTIONS = {"augment", "model", "seed", "train"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a model is trained by.
+    """Everything that determines a training, besides the data.
 
     Attributes:
-        params: with the learning rate that is used.
+        params: the params, with the learning rate that is used.
         spec: see `mien.models.registry`.
-        pretrained: trained weights that the model starts from; None: from random ones.
+        pretrained: weights that the model starts from; None: random weights.
     """
 
     params: Params
@@ -42,11 +42,11 @@ class Recipe:
         }
 
     def record(self, name: str, data: Mapping[str, str]) -> dict[str, Any]:
-        """Return the model's record but for the hash of its weights.
+        """Return the model's record, except the hash of its weights.
 
         Args:
-            name: of the model.
-            data: path to DVC's hash of the data that it is trained and measured on.
+            name: name of the model.
+            data: DVC's hashes of the data it is trained and measured on, by path.
         """
         digest = self.pretrained.sha256 if self.pretrained else None
         return {
@@ -59,10 +59,10 @@ class Recipe:
 
 
 def recipe(params: Params, training: Faces) -> Recipe:
-    """Return what `params.model` is trained by on these faces. Imports Keras.
+    """Return the recipe of `params.model` for these faces. Imports Keras.
 
     Raises:
-        ParamError: the architecture does not take an option, or its weights cannot be had.
+        ParamError: the architecture does not have an option, or its weights are not available.
     """
     from mien.models.weights import load
 
@@ -73,20 +73,20 @@ def recipe(params: Params, training: Faces) -> Recipe:
 
 
 def model_spec(model: Model, training: Faces) -> dict[str, Any]:
-    """Return the spec (see `mien.models.registry`) of `model` for the faces that it learns from."""
+    """Return the spec (see `mien.models.registry`) of `model` for its training images."""
     size = training.images.shape[1]
     return model.model_dump() | {"classes": list(training.classes), "image_size": size}
 
 
 def with_default_rate(train: Train, spec: Mapping[str, Any]) -> Train:
-    """Return `train` with the architecture's learning rate unless params.yaml gives one.
+    """Return `train` with the architecture's learning rate unless params.yaml sets one.
 
-    Muon's is five times as high as that of the other optimisers. Imports Keras.
+    For Muon it is five times as high as for the other optimisers. Imports Keras.
 
     Args:
-        train: how to train.
-        spec: its `arch` and `weights`. A net that starts from trained weights takes the rate of
-            most nets: what learns first is its head alone.
+        train: section `train` of params.
+        spec: its `arch` and `weights` are used. A network that starts from pretrained weights
+            takes the general default, because its head is trained first.
     """
     if train.learning_rate != DEFAULT_RATE:
         return train
@@ -97,7 +97,7 @@ def with_default_rate(train: Train, spec: Mapping[str, Any]) -> Train:
 
 
 def student(params: Params, arch: str) -> Params:
-    """Return the params of a student: its net, and labels that its targets smooth already."""
+    """Return the params of a student; its targets already contain the label smoothing."""
     model = params.model.model_copy(update={"arch": arch, "width": params.distill.width})
     train = params.train.model_copy(update={"label_smoothing": 0.0, "folds": 0})
     return params.model_copy(update={"model": model, "train": train})
