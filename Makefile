@@ -19,9 +19,10 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all run test faults lint format app ui serve dashboard results release-models experiments diff docs lock clean help
+.PHONY: all run test faults lint format app live ui serve dashboard results release-models experiments diff docs lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on the data in params.yaml (default: the built-in sample)
+	@python scripts/check_params.py
 	dvc repro
 
 run: export SOURCE := $(value SOURCE)
@@ -46,13 +47,16 @@ format: $(INSTALLED)  ## Format the code
 	ruff format
 
 app: $(INSTALLED)  ## Start the browser app on http://127.0.0.1:8501 (PORT=… for another port)
-	@streamlit run src/mien/app/main.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
+	@streamlit run src/mien/app/server.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
+
+live: $(INSTALLED)  ## Start the page for the browser's camera on http://127.0.0.1:8502 (PORT=…; needs npm)
+	@python scripts/live.py --serve $(or $(PORT),8502)
 
 ui: $(INSTALLED)  ## Start MLflow on http://127.0.0.1:5000 and print the address that compares models (PORT=…)
 	@python scripts/ui.py $(or $(PORT),5000)
 
-serve: $(INSTALLED)  ## Serve the champion on http://127.0.0.1:5001 (PORT=… for another port; docs/serving.md)
-	@python scripts/serve.py $(or $(PORT),5001)
+serve: $(INSTALLED)  ## Serve the champion on http://127.0.0.1:5001 (MODEL=fer7, PORT=…; docs/serving.md)
+	@python scripts/serve.py $(or $(PORT),5001) $(MODEL)
 
 dashboard: $(INSTALLED)  ## Show the tuning studies on http://127.0.0.1:8080 (PORT=… for another port)
 	@python scripts/dashboard.py $(or $(PORT),8080)
@@ -70,6 +74,8 @@ docs: $(INSTALLED)  ## Build the documentation in docs/_build; a dead link is an
 	@python scripts/params_page.py
 	@python scripts/results_page.py
 	sphinx-build -W --keep-going -q -b html docs docs/_build
+	@if command -v npm >/dev/null; then python scripts/live.py; \
+	else echo "docs: without npm the page of the live camera is left out" >&2; fi
 
 experiments: $(INSTALLED)  ## List the experiments with the params that differ and the scores
 	@dvc exp show --only-changed --drop /

@@ -21,6 +21,11 @@ def main() -> None:
         command += ["-S", f"data.source={quoted(path)}"]
     try:
         for setting in shlex.split(settings):
+            key, _, value = setting.partition("=")
+            if key == "data.source" and not os.path.exists(value.strip("'")):
+                sys.exit(
+                    f"run: {key}: {value} does not exist; name a folder, an archive or a table"
+                )
             command += ["-S", setting]
     except ValueError as error:
         sys.exit(f"run: SET: {error}; write SET='key=value key=value'")

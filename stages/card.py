@@ -10,8 +10,9 @@ from mien.report.model_card import model_card
 
 def main(params: Params) -> None:
     """Write the model card from the pipeline's numbers."""
+    exported = read_json(Path("models/export/card.json"))
     text = model_card(
-        read_json(Path("models/export/card.json")),
+        exported,
         audit=read_json(Path("metrics/audit.json")),
         evaluation=read_json(Path("metrics/evaluate.json")),
         robustness=read_json(Path("metrics/robustness.json")),
@@ -21,7 +22,7 @@ def main(params: Params) -> None:
         policy=params.audit.policy,
         split=params.data.split,
         resplit=params.data.resplit,
-        drawn=not params.data.url and Path(params.data.source, "recipe.yaml").is_file(),
+        drawn=exported["drawn"],
         seed=params.seed,
     )
     Path("reports/model_card.md").write_text(text, encoding="utf-8")

@@ -33,7 +33,9 @@ def main(params: Params) -> None:
     calibrated = champion.calibrate(nets, together, cross_fitted, validation, params.seed)
     test = evaluation["models"][name]
     made = champion.export(nets, records, calibrated, validation, test, params.seed)
-    write_json(EXPORT / "card.json", made.card)
+    # Who reads real faces with the model is to know that it has seen none.
+    drawn = not params.data.url and Path(params.data.source, "recipe.yaml").is_file()
+    write_json(EXPORT / "card.json", made.card | {"drawn": drawn})
     for version, file in made.files.items():
         (EXPORT / f"{version}.onnx").write_bytes(file)
     if "error" in made.measured:

@@ -1,6 +1,5 @@
 """prepare: raw images become grey faces in three splits, filtered by the audit's policy."""
 
-import sys
 from pathlib import Path
 
 from entry import run
@@ -23,9 +22,7 @@ def main(params: Params) -> None:
 
     # The audit reports files that cannot be decoded; OpenCV's own messages name no file.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    detector, note = detection.best() if params.data.detect_faces else (None, None)
-    if note:
-        print(f"prepare: {note}", file=sys.stderr)
+    detector = detection.YuNet() if params.data.detect_faces else None
     made = prepare(Path("data/raw.parquet"), params, detector)
     for split, kept in kept_faces(made):
         faces.save(kept, Path("data/faces", split))

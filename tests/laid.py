@@ -26,6 +26,8 @@ def lay(folder: Path) -> None:
             faces.save(made_faces(64), Path(place))
         faces.save(made_faces(24, seed=1), Path("data/faces/validation"))
         Path("data/suspects").mkdir()
+        # The doctor looks whether data.source is there.
+        Path("data/sample").mkdir()
         np.save("data/suspects/rows.npy", np.zeros(0, np.int64))
         values = load_yaml("params.yaml")
         values["model"] |= {"arch": ARCH, "width": 0.25}

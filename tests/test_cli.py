@@ -105,6 +105,6 @@ def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
 def test_a_missing_package_is_one_line_with_the_remedy(shared, monkeypatch, arguments, package):
     monkeypatch.setattr(registry, "measured_costs", dict)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    remedy = r"run `pip install 'mien\[pipeline[a-z,]*\]'`$"
+    remedy = r"run `pip install '\.\[pipeline[a-z,]*\]'` in the project's checkout$"
     with pytest.raises(SystemExit, match=rf"^mien: {package} is not installed; {remedy}"):
         cli.main(arguments)

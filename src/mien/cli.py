@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from mien import models
-from mien.errors import MienError, TuningError
+from mien.completion import SHELLS, PrintCompletion
+from mien.errors import INSTALL, MienError, TuningError
 from mien.inference import command as predict
 from mien.models import registry
 
@@ -54,22 +56,39 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser("mien", description="Classifies facial expressions.")
+    parser: argparse.ArgumentParser = _Parser(
+        "mien",
+        description="Classifies facial expressions.",
+        epilog="Example: mien predict photo.jpg",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the script that completes `mien` in {', '.join(SHELLS)}",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser(
         "models",
         help="list the architectures",
         description=f"List the architectures: parameters, multiply-adds for one face of {SIDE} by "
         f"{SIDE} pixels and {CLASSES} classes, and source.",
+        epilog="Example: mien models compact resnet --format json",
     )
     listing.add_argument("name", nargs="*", help="architecture; default: all")
-    listing.set_defaults(run=lambda given: list_models(given.name or registry.names()))
+    _add_format(listing)
+    listing.set_defaults(
+        run=lambda given: list_models(given.name or registry.names(), given.format == "json")
+    )
     predict.add(commands)
     worker = commands.add_parser(
         "tune-worker",
         help="run trials of a shared study in tune.storage",
         description="Run trials of a study until it has all of them. Start it in a checkout of the "
         "project with its data, on any machine that can reach tune.storage, as often as you like.",
+        epilog="Example: mien tune-worker compact",
     )
     worker.add_argument("arch", help="one of tune.archs")
     worker.set_defaults(run=lambda given: tune_worker(given.arch))
@@ -78,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write the state of the pipeline as one HTML file",
         description="Write scores, charts, audit and tuning as one HTML file that opens offline. "
         "Start it in the project's root.",
+        epilog="Example: mien report --rev main --output state.html",
     )
     report.add_argument("--rev", help="Git revision; the page shows what changed since")
     report.add_argument("--output", type=Path, default=Path("report.html"), help="%(default)s")
@@ -87,24 +107,45 @@ def _parser() -> argparse.ArgumentParser:
         help="check a project for problems",
         description="Check versions, params, folders, free space, locks, DVC's cache (every object "
         "is hashed again, a damaged one is removed) and MLflow, a line each. Start it in the "
-        "project's root.",
+        "project's root. Exit code 1: something is wrong.",
+        epilog="Example: mien doctor --repair",
     )
     doctor.add_argument(
         "--repair", action="store_true", help="set MLflow's paths right after a move or a copy"
     )
-    doctor.set_defaults(run=lambda given: examine(given.repair))
+    _add_format(doctor)
+    doctor.set_defaults(run=lambda given: examine(given.repair, given.format == "json"))
     promote = commands.add_parser(
         "promote",
         help="make the best model of the last experiment the champion",
         description="Move the alias `champion` in MLflow to the model that has `challenger`, the "
         "best one of the last `dvc exp run`. Start it in the project's root.",
+        epilog="Example: mien promote",
     )
     promote.set_defaults(run=lambda given: promote_challenger())
     return parser
 
 
-def list_models(names: Sequence[str]) -> None:
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="%(default)s")
+
+
+class _Version(argparse.Action):
+    """Prints the version; it is looked up, which takes time, only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"mien {version('mien')}")
+        parser.exit()
+
+
+def list_models(names: Sequence[str], as_json: bool) -> None:
     """Print a row per architecture; one that is not in architectures/costs.csv is built.
+
+    Args:
+        names: architectures.
+        as_json: print a JSON list instead, when all are known.
 
     Raises:
         MienError: there is no such architecture, or Keras is needed but not installed.
@@ -114,6 +155,13 @@ def list_models(names: Sequence[str]) -> None:
     except ValueError as error:
         raise MienError(str(error)) from error
     costs = registry.measured_costs()
+    if as_json:
+        columns = ("name", "parameters", "multiply_adds", "source")
+        rows = (
+            (name, *(costs.get(name) or _measured(name)), registry.source(name)) for name in names
+        )
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=1))
+        return
     print(ROW.format("name", "parameters", "multiply-adds", "source"), flush=True)
     for name in names:
         parameters, multiply_adds = costs.get(name) or _measured(name)
@@ -127,7 +175,7 @@ def _measured(name: str) -> tuple[int, int]:
         (name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)), None
     )
     if backend is None or importlib.util.find_spec("keras") is None:
-        raise MienError("Keras is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"Keras is not installed; {INSTALL.format('pipeline')}")
     models.use_backend(backend)
     spec = {"arch": name, "classes": [""] * CLASSES, "image_size": SIDE}
     return models.cost(models.build(spec))
@@ -141,7 +189,7 @@ def tune_worker(arch: str) -> None:
             pipeline is not installed.
     """
     if importlib.util.find_spec("optuna") is None:
-        raise MienError("Optuna is not installed; run `pip install 'mien[pipeline,postgres]'`")
+        raise MienError(f"Optuna is not installed; {INSTALL.format('pipeline,postgres')}")
     from mien import params
 
     tune = params.load().tune
@@ -167,7 +215,7 @@ def write_report(rev: str | None, output: Path) -> None:
             installed.
     """
     if importlib.util.find_spec("dvc") is None:
-        raise MienError("DVC is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")
     from mien.report import changes, page, staleness, states
 
     state = states.workspace()
@@ -185,29 +233,36 @@ def promote_challenger() -> None:
         MienError: this is no project, there is no challenger, or the pipeline is not installed.
     """
     if importlib.util.find_spec("mlflow") is None:
-        raise MienError("MLflow is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"MLflow is not installed; {INSTALL.format('pipeline')}")
     from mien import tracking
 
     print(tracking.promote(Path.cwd()))
 
 
-def examine(repair: bool) -> None:
+def examine(repair: bool, as_json: bool) -> None:
     """Print a line for each check of the project.
+
+    Args:
+        repair: whether MLflow's paths of a moved project are set right, too.
+        as_json: print a JSON list instead, when all are done.
 
     Raises:
         MienError: this is not a project, a check fails, or the pipeline is not installed.
     """
     if importlib.util.find_spec("dvc") is None:
-        raise MienError("DVC is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")
     if not Path("dvc.yaml").exists():
         raise MienError(f"no dvc.yaml in {Path.cwd()}; go to the project's root")
     from mien import doctor
 
-    wrong = 0
+    checks = []
     for name, good, said in doctor.examine(repair):
-        print(f"{'ok   ' if good else 'WRONG'} {name:<9} {said}", flush=True)
-        wrong += not good
-    if wrong:
+        checks.append({"check": name, "ok": good, "evidence": said})
+        if not as_json:
+            print(f"{'ok   ' if good else 'WRONG'} {name:<9} {said}", flush=True)
+    if as_json:
+        print(json.dumps(checks, indent=1, ensure_ascii=False))
+    if wrong := sum(not check["ok"] for check in checks):
         raise MienError(f"doctor: {wrong} of the checks found something wrong")
 
 

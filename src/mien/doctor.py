@@ -18,7 +18,7 @@ from dvc_data.hashfile.hash import hash_file
 from packaging.requirements import Requirement
 
 from mien import params, tracking
-from mien.errors import MienError
+from mien.errors import INSTALL, MienError
 
 # Printed even if nothing is wrong, because bug reports need them.
 TOLD = ("mien", "dvc", "mlflow", "tensorflow", "keras", "optuna")
@@ -67,13 +67,14 @@ def _versions() -> str:
         if found == "nothing" or not needed.specifier.contains(found, prereleases=True):
             raise MienError(
                 f"expected {needed.name}{needed.specifier}, got {found}; "
-                "run `pip install 'mien[pipeline]'`"
+                f"{INSTALL.format('pipeline')}"
             )
     return ", ".join(f"{name} {version(name)}" for name in TOLD)
 
 
 def _params() -> str:
     found = params.load()
+    params.require_source(found)
     return f"valid; {found.model.arch} is trained, {', '.join(found.tune.archs) or 'nothing'} tuned"
 
 

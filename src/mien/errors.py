@@ -2,6 +2,9 @@
 
 import re
 
+# The package lies in no index: only a checkout has the extras, `INSTALL.format("pipeline")`.
+INSTALL = "run `pip install '.[{}]'` in the project's checkout"
+
 
 def masked(text: str) -> str:
     """Return `text` with user, password and query of URLs masked.

@@ -510,6 +510,19 @@ def load(path: Path = Path("params.yaml")) -> Params:
     return read(path, Params, ParamError)
 
 
+def require_source(params: Params) -> None:
+    """Look whether the data source is there: DVC's own line about it does not name the param.
+
+    Raises:
+        ParamError: it is not.
+    """
+    if not params.data.url and not Path(params.data.source).exists():
+        raise ParamError(
+            f"data.source: {params.data.source} does not exist; name a folder, an archive or a "
+            "table, or set data.url"
+        )
+
+
 def read(path: Path, kind: type[Kind], refused: type[MienError]) -> Kind:
     """Return the content of the YAML file at `path` as a `kind`.
 

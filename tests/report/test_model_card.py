@@ -56,6 +56,7 @@ def numbers(classes: tuple[str, ...] = CLASSES, members: int = 2, **made: Any) -
         "metrics": {"validation": validation, "test": test},
         "data": {"data/training": "cd" * 16},
         "params_sha256": "ef" * 32,
+        "drawn": True,
     }
     rows = [{"corruption": "clean", "severity": 0, "level": None, **test}]
     for place, (name, corruption) in enumerate(CORRUPTIONS.items()):

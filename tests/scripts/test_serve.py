@@ -31,7 +31,7 @@ FACES, CODES = drawn_images(8)
 
 
 def environment() -> dict[str, str]:
-    # Nothing listens there, so that no detector is downloaded.
+    # Nothing listens there, so that nothing can be downloaded.
     nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {"PATH": path, "PYTHONPATH": str(ROOT / "src"), "no_proxy": "127.0.0.1", **nowhere}

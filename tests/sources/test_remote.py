@@ -139,7 +139,7 @@ def test_a_silent_store_is_given_up_in_time(monkeypatch, tmp_path):
 def test_a_missing_extra_is_named(monkeypatch, tmp_path, scheme, module):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)
-    with pytest.raises(SourceError, match=rf"run: pip install 'mien\[{scheme}\]'"):
+    with pytest.raises(SourceError, match=rf"run `pip install '\.\[{scheme}\]'`"):
         remote.fetch(f"{scheme}://bucket/faces.zip", None, tmp_path)
 
 

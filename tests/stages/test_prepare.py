@@ -15,7 +15,6 @@ from made_source import planted, sound, write
 from stage_project import ROOT, run_stage
 
 from mien import faces
-from mien.crops import detection
 from mien.errors import MienError
 from mien.preparation.splits import SPLITS
 
@@ -91,17 +90,12 @@ def test_another_process_writes_the_same_bytes(done, tmp_path):
     assert hashed(tmp_path) == hashed(done)
 
 
-def test_where_yunet_cannot_be_had_another_detector_steps_in_with_a_note(
-    tmp_path, monkeypatch, capsys
-):
+def test_with_detect_faces_photos_without_a_face_are_dropped(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lay(tmp_path)
     values = load_yaml("params.yaml")
     values["data"]["detect_faces"] = True
     dump_yaml("params.yaml", values)
-    # No test may download YuNet.
-    monkeypatch.setattr(detection, "best", lambda: (detection.Cascade(), "no YuNet."))
     # No drawing of the source shows a face.
     with pytest.raises(MienError, match="is left with no image of happy"):
         run_stage("prepare")
-    assert capsys.readouterr().err == "prepare: no YuNet.\n"

@@ -172,7 +172,7 @@ def test_a_database_that_cannot_be_used_is_one_line_without_the_password(url, sa
 
 def test_a_driver_that_is_not_installed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(TuningError, match=r"needs psycopg; run `pip install 'mien\[postgres\]'`"):
+    with pytest.raises(TuningError, match=r"needs psycopg; run `pip install '\.\[postgres\]'`"):
         cheap.run(tmp_path, cheap.settings(storage="postgresql://127.0.0.1/x"))
 
 

@@ -1,4 +1,4 @@
-"""The script that `make app` starts, with the navigation between pages."""
+"""The app's pages and the navigation between them."""
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser

@@ -20,12 +20,28 @@ MISTAKES = {
     "pairs": "For each class and each answer, the face with the highest confidence.",
 }
 SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "roc_auc": "ROC-AUC"}
+CURVES = {"val_macro_f1": "macro F1, validation", "val_loss": "loss, validation"}
+# Charts are drawn dark on white: turned over, hues kept, they suit a dark page.
+DARK = """<style>[class*="st-key-chart"] img { filter: invert(.9) hue-rotate(180deg); }</style>"""
 
 
 def show() -> None:
     """Show the page; if files of a part are missing or broken, it says so in one line."""
     st.title("Pipeline results")
-    for title, part in (("Leaderboard", _leaderboard), ("One model", _model), ("Data", _audit)):
+    if st.context.theme.type == "dark":
+        st.html(DARK)
+    parts = {
+        "Leaderboard": _leaderboard,
+        "One model": _model,
+        "Learning": _learning,
+        "Robustness": _robustness,
+        "Groups of persons": _groups,
+        "Data": _audit,
+        "Model card": _card,
+    }
+    for title, part in parts.items():
+        if part is _groups and not _grouped():
+            continue
         st.header(title)
         try:
             part()
@@ -71,6 +87,59 @@ def _leaderboard() -> None:
         "chosen. p: McNemar's exact test against the champion on the same test images."
     )
     _picture(REPORTS / "evaluate/leaderboard.png", "The scores on test with their intervals.")
+    if (cost := REPORTS / "evaluate/cost.png").is_file():
+        _picture(cost, "Accuracy against the work for one face.")
+
+
+def _learning() -> None:
+    curves = pd.read_csv(REPORTS / "evaluate/learning_curves.csv")
+    for column, (score, label) in zip(st.columns(len(CURVES)), CURVES.items(), strict=True):
+        column.line_chart(
+            curves.pivot_table(index="epoch", columns="model", values=score),
+            x_label="epoch",
+            y_label=label,
+        )
+
+
+def _robustness() -> None:
+    clean = pd.read_csv(REPORTS / "evaluate/robustness.csv").query("severity == 0")
+    _picture(
+        REPORTS / "evaluate/robustness.png",
+        "How far the champion's scores on test fall as the images are spoilt; without a fault "
+        f"{clean['macro_f1'].item():.3f} macro F1.",
+    )
+
+
+def _grouped() -> dict[str, Any]:
+    """Return the scores by group, empty where the data name none."""
+    return _json("groups.json") if (METRICS / "groups.json").is_file() else {}
+
+
+def _groups() -> None:
+    champion = _json("evaluate.json")["champion"]
+    for name, models in _grouped().items():
+        found = models[champion]
+        rows = {
+            value: {
+                "images": score["n"],
+                "accuracy": _interval(score, "accuracy"),
+                "macro F1": _interval(score, "macro_f1"),
+            }
+            for value, score in found["groups"].items()
+        }
+        st.table(pd.DataFrame.from_dict(rows, orient="index").rename_axis(name))
+        if gap := found["gap"]:
+            low, high = gap["difference_low"], gap["difference_high"]
+            st.caption(
+                f"The largest gap in accuracy: {gap['difference']:.3f} ({low:.3f} to {high:.3f}), "
+                f"from {gap['best']} to {gap['worst']}."
+            )
+
+
+def _card() -> None:
+    text = (REPORTS / "model_card.md").read_text(encoding="utf-8")
+    with st.expander("What to know before the champion is used"):
+        st.markdown(text)
 
 
 def _model() -> None:
@@ -130,6 +199,9 @@ def _audit() -> None:
 def _picture(path: Path, meaning: str) -> None:
     """Show a chart or a sheet of faces, or one line about how to get it."""
     if path.is_file():
-        st.image(str(path), meaning, alt=meaning)
+        # Faces stay as they are on a dark page, charts do not.
+        kind = "faces" if path.is_relative_to(PICTURES) else "chart"
+        with st.container(key=f"{kind}-{path.as_posix()}"):
+            st.image(str(path), meaning, alt=meaning)
     else:
         st.caption(f"{meaning} `{path}` is missing: run `dvc checkout` or `dvc repro`.")

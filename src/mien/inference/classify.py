@@ -24,9 +24,10 @@ class Classifier:
     Attributes:
         classes: names, in the order of the probabilities.
         size: side of the faces, pixels.
+        drawn: whether it learned on drawn faces, and so knows no real ones.
     """
 
-    def __init__(self, model: bytes, name: str) -> None:
+    def __init__(self, model: bytes, name: str, drawn: bool = False) -> None:
         """Load the model.
 
         Args:
@@ -34,6 +35,7 @@ class Classifier:
                 `probabilities`, float32, (N, C), and in its metadata `classes`, a JSON list,
                 and `image_size`.
             name: name for messages.
+            drawn: whether its card says that the faces were drawn.
 
         Raises:
             ModelError: it is not such a file.
@@ -55,7 +57,7 @@ class Classifier:
             raise ModelError(
                 f"{name}: no model that ONNX Runtime reads; export it again"
             ) from error
-        self._name = name
+        self._name, self.drawn = name, drawn
         self.classes, self.size = self._described(name)
         self._has_maps = "maps" in {one.name for one in self._session.get_outputs()}
         self._try()

@@ -3,8 +3,10 @@
 import glob
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -12,18 +14,11 @@ import numpy as np
 from PIL import Image
 
 from mien import LARGEST
+from mien.crops.formats import PICTURES, VIDEOS
 from mien.errors import PhotoError
 
-# fmt: off
-PHOTOS = frozenset((
-    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png",
-    ".ppm", ".tif", ".tiff", ".webp",
-))
-VIDEOS = frozenset((
-    ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm",
-    ".wmv",
-))
-# fmt: on
+# A photo on standard input. A file of this name is given with its folder, /tmp/-.
+STANDARD_INPUT = Path("-")
 # Maximum file size: 50 megapixels without compression.
 LARGEST_FILE = 3 * LARGEST + 2**20
 # Brands of ISO media files (ISO/IEC 23008-12, annex B) with HEVC pictures.
@@ -34,20 +29,26 @@ def files(given: Sequence[str]) -> list[Path]:
     """Return the photos and videos that the user names, without repetitions, in order.
 
     Args:
-        given: files with any name; folders, searched recursively for photos by name; patterns
-            such as `photos/**/*.jpg`. Hidden files in folders are skipped.
+        given: files with any name; folders, searched recursively for photos and videos by name;
+            patterns such as `photos/**/*.jpg`; `-`: a photo on standard input. Hidden files in
+            folders are skipped.
 
     Raises:
         PhotoError: nothing was found.
     """
     found: dict[Path, None] = {}
     for one in given:
-        matches = [one] if Path(one).exists() else sorted(glob.glob(one, recursive=True))
+        here = Path(one).exists() or Path(one) == STANDARD_INPUT
+        matches = [one] if here else sorted(glob.glob(one, recursive=True))
         if not matches:
+            if one.isdigit() or "://" in one:
+                raise PhotoError(
+                    f"{one}: no such file; a camera or a stream is read by --camera {one}"
+                )
             raise PhotoError(f"{one}: no such file or folder, and no pattern that matches any")
         photos = [photo for match in matches for photo in _photos(Path(match))]
         if not photos:
-            raise PhotoError(f"{one}: no photos in it; expected names like .jpg, .png or .webp")
+            raise PhotoError(f"{one}: no photos in it; expected names like .jpg, .png or .mp4")
         found.update(dict.fromkeys(photos))
     return list(found)
 
@@ -59,7 +60,7 @@ def _photos(path: Path) -> Iterator[Path]:
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not _hidden(name))
         for name in sorted(names):
-            if Path(name).suffix.lower() in PHOTOS and not _hidden(name):
+            if Path(name).suffix.lower() in PICTURES | VIDEOS and not _hidden(name):
                 yield Path(folder, name)
 
 
@@ -79,13 +80,22 @@ def load(path: Path) -> np.ndarray:
         PhotoError: the file or the photo in it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        if path == STANDARD_INPUT:
+            data = _standard_input()
+        else:
+            with path.open("rb") as file:
+                data = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror}") from error
     if len(data) > LARGEST_FILE:
         raise PhotoError(f"more than {LARGEST_FILE // 10**6} MB; expected a photo: make it smaller")
     return decode(data)
+
+
+@cache
+def _standard_input() -> bytes:
+    """Return what came on standard input, which can be read but once."""
+    return sys.stdin.buffer.read(LARGEST_FILE + 1)
 
 
 def decode(data: bytes) -> np.ndarray:

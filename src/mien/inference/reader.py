@@ -74,8 +74,7 @@ class Reader:
     Attributes:
         classes: names of the expressions, in the order of the probabilities.
 
-    >>> detector, note = detection.best()  # doctest: +SKIP
-    >>> reader = Reader(models.load("fer7"), detector)  # doctest: +SKIP
+    >>> reader = Reader(models.load("fer7"), detection.YuNet())  # doctest: +SKIP
     >>> [face.emotion for face in reader.read(photos.decode(data))]  # doctest: +SKIP
     ['happy', 'neutral']
     """

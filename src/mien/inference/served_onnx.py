@@ -6,7 +6,6 @@ It needs no TensorFlow, and only `errors`, `crops` and `inference` of this packa
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -38,11 +37,8 @@ class ServedOnnx(PythonModel):
 
     @cached_property
     def finding(self) -> Reader:
-        """The reader for whole photos; its detector may be downloaded."""
-        detector, note = detection.best()
-        if note:
-            print(note, file=sys.stderr)
-        return Reader(self.model, detector)
+        """The reader for whole photos."""
+        return Reader(self.model, detection.YuNet())
 
     def predict(
         self,

@@ -2,15 +2,19 @@
 
 import math
 import os
+import time as clock
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from mien.errors import PhotoError
 from mien.inference import photos
 from mien.inference.reader import Box, Reader, Reading
 
@@ -24,7 +28,7 @@ SHARED, MISSED = 0.3, 2
 
 def count(path: Path, every: float) -> int:
     """Return the approximate number of frames that `read` yields; 1 if unknown."""
-    with _opened(path) as video:
+    with _opened(str(path)) as video:
         frames, rate = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
     return max(1, math.ceil(frames / rate / every)) if frames > 0 and rate > 0 else 1
 
@@ -34,23 +38,68 @@ def read(reader: Reader, path: Path, every: float) -> Iterator[Reading]:
 
     A video without a readable frame gives one reading with an `error`.
     """
-    tracks = Tracks()
-    time = None
-    for time, frame in frames(path, every):
-        faces = reader.read(frame)
-        numbers = tracks.follow([face.box for face in faces])
-        yield Reading(path, faces, partial(np.asarray, frame), time=time, tracks=numbers)
-    if time is None:
+    read_any = False
+    for reading in followed(reader, path, frames(str(path), every)):
+        read_any = True
+        yield reading
+    if not read_any:
         error = "no video that can be decoded; convert it to MP4 (H.264)"
         yield Reading(path, [], partial(photos.load, path), error)
 
 
-def frames(path: Path, every: float) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield time in seconds and pixels, like `photos.decode`, of a frame every `every` s."""
+def watch(reader: Reader, camera: str, every: float) -> Iterator[Reading]:
+    """Yield what a frame each `every` seconds of a camera shows, its faces tracked.
+
+    Its readings bear the name `camera`: an address may hold a password.
+
+    Args:
+        reader: reads the frames.
+        camera: number of one at this machine, from 0, or the address of a stream.
+        every: seconds.
+
+    Raises:
+        PhotoError: no frame comes from it.
+    """
+    # OpenCV writes lines of its own about a camera that is not there.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    source = int(camera) if camera.isdigit() else camera
+    read_any = False
+    for reading in followed(reader, Path("camera"), frames(source, every)):
+        read_any = True
+        yield reading
+    if not read_any:
+        raise PhotoError(
+            f"--camera {camera}: no picture comes from it; expected the number of a camera that no "
+            "other program uses, from 0, or an address such as rtsp://HOST/PATH"
+        )
+
+
+def followed(
+    reader: Reader, path: Path, given: Iterator[tuple[float, np.ndarray]]
+) -> Iterator[Reading]:
+    """Yield what each frame, given with its time, shows."""
+    tracks = Tracks()
+    for time, frame in given:
+        faces = reader.read(frame)
+        numbers = tracks.follow([face.box for face in faces])
+        yield Reading(path, faces, partial(np.asarray, frame), time=time, tracks=numbers)
+
+
+def frames(source: str | int | BytesIO, every: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield time in seconds and pixels, like `photos.decode`, of a frame every `every` s.
+
+    Args:
+        source: file, address or bytes of a video, or the number of a camera, which is read as long
+            as it sends; the time of its frames is that of this machine's clock.
+        every: seconds.
+    """
     due = 0.0
-    with _opened(path) as video:
+    with _opened(source) as video:
+        start = clock.monotonic()
         while video.grab():
             time = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if isinstance(source, int):
+                time = clock.monotonic() - start
             # Times in the file are rounded: half a millisecond early is accepted.
             if time < due - 0.0005:
                 continue
@@ -61,8 +110,12 @@ def frames(path: Path, every: float) -> Iterator[tuple[float, np.ndarray]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
-    video = cv2.VideoCapture(str(path))
+def _opened(source: str | int | BytesIO) -> Iterator[cv2.VideoCapture]:
+    if isinstance(source, BytesIO):
+        stream: Any = source  # OpenCV's stubs know no Python streams.
+        video = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
+    else:
+        video = cv2.VideoCapture(source)
     try:
         yield video
     finally:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
 
-from mien.errors import SourceError
+from mien.errors import INSTALL, SourceError
 
 # Timeouts in seconds: to connect, between two parts of the response, and for a store, with all
 # retries of its library, to report that it has the file.
@@ -75,7 +75,7 @@ def _download(url: str, folder: Path) -> Path:
     except ImportError as error:
         raise SourceError(
             f"data.url {url}: {error.name or error} is not installed; "
-            f"run: pip install 'mien[{EXTRAS.get(scheme, 'pipeline')}]'"
+            f"{INSTALL.format(EXTRAS.get(scheme, 'pipeline'))}"
         ) from error
     # Each transport raises its own exceptions; all mean that the download failed.
     except Exception as error:

@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -168,8 +169,6 @@ def _new_version(store: Store, run: Run, exported: Path | None, served: str, car
 
 def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
     card = json.loads((exported / "card.json").read_text())
-    box = [ColSpec("long", side) for side in "xywh"]
-    shares = [ColSpec("double", name) for name in ("confidence", *card["classes"])]
     return _logged(
         store,
         run,
@@ -178,17 +177,35 @@ def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
         code=SERVED_ONNX,
         artifacts={"model": exported / "model.onnx", "card": exported / "card.json"},
         packages=SERVED_WITH,
-        signature=ModelSignature(
-            Schema([ColSpec("string", "image")]),
-            Schema([*box, ColSpec("string", "emotion"), *shares]),
-            ParamSchema([ParamSpec("detect", "boolean", False)]),
-        ),
+        signature=_onnx_signature(card["classes"]),
+    )
+
+
+def save_onnx(model: Path, card: Path, folder: Path) -> None:
+    """Write an ONNX file and its card into `folder`, which MLflow can serve without a store."""
+    mlflow.pyfunc.save_model(
+        folder,
+        python_model=str(SERVED_ONNX),
+        artifacts={"model": str(model), "card": str(card)},
+        pip_requirements=[f"{package}=={version(package)}" for package in SERVED_WITH],
+        signature=_onnx_signature(json.loads(card.read_text())["classes"]),
+    )
+
+
+def _onnx_signature(classes: Sequence[str]) -> ModelSignature:
+    box = [ColSpec("long", side) for side in "xywh"]
+    shares = [ColSpec("double", name) for name in ("confidence", *classes)]
+    return ModelSignature(
+        Schema([ColSpec("string", "image")]),
+        Schema([*box, ColSpec("string", "emotion"), *shares]),
+        ParamSchema([ParamSpec("detect", "boolean", False)]),
     )
 
 
 def _digest(exported: Path) -> str:
     """Return a hash of all that affects a version's output: its files, the code for images."""
-    code = [PACKAGE / "errors.py", *PACKAGE.glob("crops/*.py"), *PACKAGE.glob("inference/*.py")]
+    folders = ("crops/*.onnx", "crops/*.py", "inference/*.py")
+    code = [PACKAGE / "errors.py", *(file for files in folders for file in PACKAGE.glob(files))]
     files = [exported / "model.onnx", exported / "card.json", *sorted(code)]
     return tracking.key([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
 

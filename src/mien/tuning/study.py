@@ -24,7 +24,7 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from mien.errors import TuningError
+from mien.errors import INSTALL, TuningError
 from mien.params import Tune
 from mien.tuning.space import Space
 
@@ -286,7 +286,7 @@ def opened(arch: str, key: str, folder: Path, tune: Tune) -> Iterator[Opened]:
 def _one_line(storage: str) -> Iterator[sqlalchemy.URL]:
     """Yield the URL for psycopg 3; raise the database's errors without the password."""
     if importlib.util.find_spec("psycopg") is None:
-        raise TuningError("tune.storage needs psycopg; run `pip install 'mien[postgres]'`")
+        raise TuningError(f"tune.storage needs psycopg; {INSTALL.format('postgres')}")
     try:
         url = sqlalchemy.make_url(storage).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError) as error:
