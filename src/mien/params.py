@@ -211,8 +211,17 @@ class Model(Section):
     attention: Literal["none", "se", "cbam", "self"] | None = Field(
         description="after each stage; empty: the architecture's own"
     )
-    weights: str = Field(description="a transfer net's start: none, imagenet, or a file's path")
-    unfreeze: int = Field(ge=0, description="layers below the head that learn after it")
+    side: int | None = Field(
+        ge=16,
+        le=512,
+        description="to which a transfer net resizes faces; empty: theirs, from trained weights 96",
+    )
+    weights: str = Field(
+        description="start: none, imagenet, faces, a weights file, or a trained model's folder"
+    )
+    unfreeze: int | None = Field(
+        ge=0, description="layers below the head that learn after it; empty: all, and further"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Model":
@@ -238,6 +247,9 @@ class Train(Section):
         gt=0,
         allow_inf_nan=True,
         description="empty: the architecture's own, for muon five times that",
+    )
+    trunk_rate: float = Field(
+        gt=0, le=1, description="factor on the rate of trained weights, where all layers learn"
     )
     weight_decay: float = Field(ge=0, description="of all but adam, which ignores it")
     schedule: Literal["constant", "cosine", "plateau"] = Field(

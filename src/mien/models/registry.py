@@ -45,10 +45,16 @@ OPTIONS: dict[str, Any] = {
     "depth": None,
     "kernel": None,
     "dense": None,
+    "side": None,
     "weights": "none",
-    "unfreeze": 0,
+    "unfreeze": None,
 }
 PRETRAINING = ("weights", "unfreeze")
+# Side to which a transfer net with trained weights sees faces, pixels, if not told another: its
+# weights know larger pictures, and of 48 pixels its last layers would see four places.
+TRAINED_SIDE = 96
+# Where the models that come with the package lie.
+SHIPPED = FOLDER.parent / "pretrained"
 
 
 def names() -> list[str]:
@@ -123,12 +129,72 @@ def check(spec: Mapping[str, Any]) -> None:
         ParamError: it does not; the message lists those it takes.
     """
     taken = options(spec["arch"])
+    # Any net can start from one that this pipeline trained.
+    also = PRETRAINING if trained_folder(spec.get("weights", "none")) else ()
     for option in _chosen(spec):
-        if option not in taken:
+        if option not in (*taken, *also):
             raise ParamError(
                 f"model.{option}: {spec['arch']} has no such option, got {spec[option]!r}; leave "
                 f"it at {json.dumps(OPTIONS[option])}; it takes {', '.join(taken)}"
             )
+
+
+def trained_folder(weights: str) -> Path | None:
+    """Return the folder that `model.weights` names, if it holds a model of this pipeline.
+
+    Args:
+        weights: its path, or the name of a model that comes with the package.
+    """
+    folders = [Path(weights), SHIPPED / weights]
+    return next((each for each in folders if (each / "record.json").is_file()), None)
+
+
+def starts_from(name: str, weights: str) -> bool:
+    """Return whether the architecture has a place for what `model.weights` names. Imports Keras."""
+    if folder := trained_folder(weights):
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        return bool(record.get("spec", {}).get("arch") == name)
+    if weights in ("none", "faces"):
+        found = network(name)
+        return weights == "none" or (found is not None and found.faces)
+    return network(name) is not None
+
+
+def adapted(model: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return options of `model` for another architecture: what it does not take is left to it.
+
+    Imports Keras.
+
+    Args:
+        model: `arch` and the options of a net.
+        name: the architecture that they are for.
+    """
+    taken: tuple[str, ...] = options(name)
+    if starts_from(name, model["weights"]):
+        taken = (*taken, *PRETRAINING)
+    else:
+        taken = tuple(option for option in taken if option not in PRETRAINING)
+    own = {key: value if key in taken else OPTIONS.get(key) for key, value in model.items()}
+    return {**own, "arch": name}
+
+
+def settled(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec with what its `weights` settle, where it leaves that open. Imports Keras.
+
+    A net that starts from a model of this pipeline has its options; one of Keras' networks with
+    trained weights sees faces at TRAINED_SIDE, or larger if they are.
+    """
+    weights = spec.get("weights", "none")
+    if weights == "none":
+        return dict(spec)
+    if folder := trained_folder(weights):
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        own = record.get("spec", {})
+        left = [key for key, value in OPTIONS.items() if spec.get(key, value) == value]
+        return {**spec, **{key: own[key] for key in left if key in own and key not in PRETRAINING}}
+    if spec.get("side") is None and network(spec["arch"]):
+        return {**spec, "side": max(TRAINED_SIDE, spec["image_size"])}
+    return dict(spec)
 
 
 def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,6 +245,8 @@ def build(
 
 def load(folder: Path) -> keras.Model:
     """Return the model whose `record.json` and `model.weights.h5` lie in `folder`."""
-    model = build(json.loads((folder / "record.json").read_text())["spec"])
+    spec = json.loads((folder / "record.json").read_text())["spec"]
+    # What it started from may be gone since.
+    model = build({**spec, "weights": "none", "unfreeze": None})
     model.load_weights(folder / "model.weights.h5")
     return model

@@ -33,38 +33,46 @@ class Network(NamedTuple):
     Attributes:
         application: its name in `keras.applications`.
         preprocessing: key of PREPROCESSING.
-        file: what Keras calls its ImageNet weights without the top.
+        file: what Keras calls its ImageNet weights without the top; None: they do not fit.
         min_side: side of the smallest image that it accepts, pixels.
         own_preprocessing: whether it brings a preprocessing that can be left out.
         first_layer: where it brings one that cannot be left out: the first layer after it.
+        faces: whether it is the network of `mien.models.face_weights`.
     """
 
     application: str
     preprocessing: str
-    file: str
+    file: str | None
     min_side: int = 32
     own_preprocessing: bool = False
     first_layer: str | None = None
+    faces: bool = False
 
 
 def builder(network: Network) -> Callable[..., keras.Model]:
     """Return the `build` of an architecture file for one of Keras' networks."""
 
     def build(
-        size: int, classes: int, *, dropout: float = 0.2, dense: int | None = None
+        size: int,
+        classes: int,
+        *,
+        dropout: float = 0.2,
+        dense: int | None = None,
+        side: int | None = None,
     ) -> keras.Model:
         """Return the network, its features averaged over places, under a new softmax layer.
 
-        Faces smaller than the network accepts are enlarged to the smallest that it does, larger
-        ones stay as they are.
+        Faces are resized to `side`; where that is smaller than the network accepts, to the
+        smallest that it does.
 
         Args:
             size: side of the faces.
             classes: number of classes.
             dropout: before the last layer.
             dense: units of a hidden dense layer between network and softmax; None: no such layer.
+            side: of what the network sees, pixels; None: that of the faces.
         """
-        side = max(size, network.min_side)
+        side = max(side or size, network.min_side)
         inputs, x = grey_input(size)
         if side != size:
             # The layer Resizing would switch what follows to training mode in a plain
@@ -79,6 +87,25 @@ def builder(network: Network) -> Callable[..., keras.Model]:
         return keras.Model(inputs, probabilities(x, classes, dropout))
 
     return build
+
+
+def trunk(model: keras.Model) -> list[layers.Layer]:
+    """Return the layers below the head: of one of Keras' networks all of it, else all but the last.
+
+    Args:
+        model: of any architecture.
+    """
+    names = [layer.name for layer in model.layers]
+    return model.get_layer("backbone").layers if "backbone" in names else model.layers[:-1]
+
+
+def leaves(model: keras.Model) -> list[layers.Layer]:
+    """Return all layers of the model, in place of a network within it the layers of that."""
+    return [
+        leaf
+        for layer in model.layers
+        for leaf in (leaves(layer) if isinstance(layer, keras.Model) else [layer])
+    ]
 
 
 def backbone(network: Network, side: int) -> keras.Model:

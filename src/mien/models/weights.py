@@ -1,6 +1,7 @@
-"""The trained weights that a transfer net starts from."""
+"""The trained weights that a net starts from."""
 
 import hashlib
+import json
 import socket
 import sys
 import warnings
@@ -15,8 +16,10 @@ import numpy as np
 from keras import applications
 
 from mien.errors import ParamError
-from mien.models.registry import network
-from mien.models.transfer import Network
+from mien.models import face_weights
+from mien.models.registry import SHIPPED, build, network, trained_folder
+from mien.models.registry import load as load_model
+from mien.models.transfer import Network, leaves
 
 # A server that does not answer must not hold the run up for minutes.
 TIMEOUT = 20.0
@@ -24,50 +27,152 @@ TIMEOUT = 20.0
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights of one of Keras' networks without its top.
+    """Trained weights of some of a net's layers.
 
     Attributes:
         sha256: of the file they come from.
         layers: weights of each layer that has any, by its name.
+        source: what was trained and who holds it.
+        licence: terms that go with the weights; empty: not known.
+        merged: whether batch normalisation is merged into the kernels, see
+            `mien.models.face_weights.restandardise`.
     """
 
     sha256: str
     layers: Mapping[str, list[np.ndarray]]
+    source: str = ""
+    licence: str = ""
+    merged: bool = False
 
 
-def load(spec: Mapping[str, Any]) -> Pretrained | None:
+def load(spec: Mapping[str, Any], kept: Path = face_weights.KEPT) -> Pretrained | None:
     """Return the weights that the spec's `weights` names; None for `none`.
 
-    Clears Keras' session. `imagenet` is what Keras has in its cache, else what it downloads. A
-    transfer net without weights prints one line that says how to get them.
+    Clears Keras' session. `imagenet` is what Keras has in its cache, else what it downloads;
+    `faces` is what `mien weights faces` got. A transfer net without weights prints one line that
+    says how to get them, a head that has to be made anew another.
+
+    Args:
+        spec: see `mien.models.registry`.
+        kept: folder of the files for `faces`.
 
     Raises:
-        ParamError: they cannot be had, or are not those of this network without its top.
+        ParamError: they cannot be had, or are not those of this net.
+        ModelError: `faces` were not fetched, or are other files.
     """
     arch, weights = spec["arch"], spec.get("weights", "none")
+    wanted = network(arch)
     if weights == "none":
-        if found := network(arch):
+        if wanted:
+            ways = ["faces"] * wanted.faces
+            ways += [f"imagenet, or to the path of {wanted.file}"] if wanted.file else []
             print(
                 f"{arch} starts from random weights; for trained ones set model.weights to "
-                f"imagenet, or to the path of {found.file}",
+                f"{' or '.join(ways)}",
                 file=sys.stderr,
             )
         return None
-    wanted = network(arch)
+    if folder := trained_folder(weights):
+        return _of_model(spec, folder)
+    if weights == "faces":
+        if wanted is None or not wanted.faces:
+            raise ParamError(
+                f"model.weights: faces are weights of mobilenet, got model.arch {arch}; set "
+                "model.arch to mobilenet"
+            )
+        return _faces(kept)
+    if (SHIPPED / f"{weights}.onnx").is_file():
+        raise ParamError(
+            f"model.weights: {weights} comes with this version without weights to start from; "
+            "train your own and give its folder, or take faces"
+        )
     assert wanted is not None  # noqa: S101 `registry.check` comes first
+    if wanted.file is None:
+        raise ParamError(
+            f"model.weights: {arch} takes none, faces or the folder of a trained {arch}, got "
+            f"{weights}; for ImageNet take mobilenet_v2"
+            if weights == "imagenet" or Path(weights).exists()
+            else f"model.weights: there is no file or folder {weights}; {arch} takes none, faces "
+            f"or the folder of a trained {arch}"
+        )
     trained = _trained(arch, wanted, weights)
+    source = f"ImageNet, Keras' {wanted.file}" if weights == "imagenet" else Path(weights).name
     if weights == "imagenet":
         # Just downloaded, or found there: this only says where it lies.
         weights = keras.utils.get_file(wanted.file, "cached", cache_subdir="models")
-    with open(weights, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Pretrained(digest, {layer.name: layer.get_weights() for layer in trained.layers})
+    arrays = {layer.name: layer.get_weights() for layer in trained.layers}
+    return Pretrained(_digest(Path(weights)), arrays, source)
 
 
 def place(pretrained: Pretrained, model: keras.Model) -> None:
-    """Write the weights into a transfer net; its head stays as it is."""
-    for layer in model.get_layer("backbone").layers:
-        layer.set_weights(pretrained.layers[layer.name] if layer.weights else [])
+    """Write the weights into a net; layers that they lack, such as a new head, stay as they are."""
+    for layer in leaves(model):
+        if layer.weights and layer.name in pretrained.layers:
+            layer.set_weights(pretrained.layers[layer.name])
+
+
+def _faces(kept: Path) -> Pretrained:
+    graph = face_weights.kept(kept)
+    return Pretrained(
+        face_weights.SHA256[face_weights.BLOB],
+        face_weights.layers(face_weights.read(graph)),
+        face_weights.SOURCE,
+        face_weights.LICENCE,
+        merged=True,
+    )
+
+
+def _of_model(spec: Mapping[str, Any], folder: Path) -> Pretrained:
+    """Return the weights of a model that this pipeline trained, its head only for equal classes."""
+    file, weights = folder / "model.weights.h5", spec["weights"]
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        own, digest = record["spec"], _digest(file)
+        if digest != record["weights_sha256"]:
+            raise ParamError(
+                f"model.weights: {file} is not the file that record.json beside it tells of: "
+                f"expected sha256 {record['weights_sha256']}, got {digest}; copy the folder anew"
+            )
+        if own["arch"] != spec["arch"]:
+            raise ParamError(
+                f"model.weights: {weights} is {own['arch']}, got model.arch {spec['arch']}; set "
+                f"model.arch to {own['arch']}"
+            )
+        trained = load_model(folder)
+    except ParamError:
+        raise
+    # Keras and h5py raise what they like of a file that is none of theirs.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ParamError(
+            f"model.weights: {weights} holds no model of this pipeline ({reason}); expected "
+            "record.json and model.weights.h5 as in models/train"
+        ) from error
+    found = {layer.name: layer.get_weights() for layer in leaves(trained) if layer.weights}
+    if own["classes"] != spec["classes"]:
+        del found[trained.layers[-1].name]
+        print(
+            f"model.weights: {weights} knows {', '.join(own['classes'])}; its last layer is made "
+            f"anew for {', '.join(spec['classes'])}",
+            file=sys.stderr,
+        )
+    for layer in leaves(build(spec)):
+        shapes = [tuple(weight.shape) for weight in layer.weights]
+        if layer.name in found and shapes != [array.shape for array in found[layer.name]]:
+            raise ParamError(
+                f"model.weights: {weights} does not fit: {layer.name} has {shapes} here and "
+                f"{[array.shape for array in found[layer.name]]} there; leave the options of model "
+                f"as they are and set data.image_size to {own['image_size']}"
+            )
+    start = record.get("pretrained") or {}
+    trained_by = f"the model {record['name']} of this pipeline"
+    source = f"{trained_by}, from {start['source']}" if start.get("source") else trained_by
+    return Pretrained(digest, found, source, start.get("licence", ""))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _trained(arch: str, wanted: Network, weights: str) -> keras.Model:

@@ -20,12 +20,14 @@ from mien import models
 from mien.errors import TrainingError
 from mien.faces import Faces
 from mien.metrics import measure
+from mien.models.face_weights import restandardise
+from mien.models.transfer import leaves
 from mien.models.weights import Pretrained, place
 from mien.params import Augment, Train
 from mien.training import checkpoint, schedule
 from mien.training.batches import Batches
 from mien.training.checkpoint import TrainingState
-from mien.training.freezing import FINE, freeze, head_epochs
+from mien.training.freezing import FINE, freeze, head_epochs, slow_down, thaw
 from mien.training.muon import Muon
 from mien.training.recipe import with_default_rate
 
@@ -70,9 +72,12 @@ def fit(
     The model's weights are the moving average (`train.ema`) after the last epoch or, with
     early stopping, after the epoch with the lowest validation loss.
 
-    A net that starts from trained weights learns in two phases, see `mien.training.freezing`:
-    its head alone for the first quarter of the epochs, then also the last `unfreeze` layers of
-    the spec, with a new optimiser at a tenth of the learning rate.
+    A net that starts from trained weights learns in two phases, see `mien.training.freezing`.
+    Its head alone learns for an epoch at the full rate; then, with a new optimiser and the
+    schedule from its warm-up on, every layer, those with trained weights at `train.trunk_rate` of
+    the rate. Where the trained weights are also those of the head, all learn at once. With a
+    number in the spec's `unfreeze`, the head alone learns for the first quarter of the epochs,
+    then also as many layers below it, at a tenth of the schedule's rate.
 
     Args:
         spec: see `mien.models`.
@@ -94,14 +99,15 @@ def fit(
     trained = models.build(spec, seed)
     model = models.build(spec, seed, train.precision, train.devices)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
-    thaw, unfreeze = train.epochs, spec.get("unfreeze", 0)
+    phases = _Phases(train, spec.get("unfreeze"), pretrained, model)
+    finished = checkpoint.finished(checkpoints)
     if pretrained:
         place(pretrained, model)
-        thaw = head_epochs(train.epochs, unfreeze)
-        # The checkpoint holds the optimiser of the epoch that wrote it.
-        freeze(model, 0 if checkpoint.finished(checkpoints) <= thaw else unfreeze)
+        if pretrained.merged and not finished:
+            restandardise(model, training.images)
     with models.spread(train.devices):
-        _compile(model, loss, train)
+        # The checkpoint holds the optimiser of the epoch that wrote it.
+        phases.begin(model, loss, max(0, finished - 1))
     state = checkpoint.load(checkpoints, model)
     while not schedule.finished(state.losses, train):
         started = time.monotonic()
@@ -111,11 +117,10 @@ def fit(
             training, train.batch_size, train.mixup, augment, seed, epoch, train.devices
         )
         with models.spread(train.devices):
-            if epoch == thaw:
-                freeze(model, unfreeze)
-                _compile(model, loss, train)
+            if 0 < epoch == phases.head:
+                phases.begin(model, loss, epoch)
             _seed_generators(model, seed, epoch)
-            steps = _Steps(state, train, len(batches), name, FINE if epoch >= thaw else 1.0)
+            steps = _Steps(state, phases, len(batches), name)
             logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
         row = {"epoch": epoch + 1, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
         _check(row, train)
@@ -137,6 +142,51 @@ def fit(
         watch(state.history)
     trained.set_weights(state.best or state.average)
     return Trained(trained, state.history, state.seconds)
+
+
+class _Phases:
+    """What learns in which epoch, and at what rate."""
+
+    def __init__(
+        self,
+        train: Train,
+        unfreeze: int | None,
+        pretrained: Pretrained | None,
+        model: keras.Model,
+    ) -> None:
+        self.train, self._unfreeze, self._pretrained = train, unfreeze, pretrained
+        # Epochs in which the head alone learns.
+        self.head = head_epochs(train.epochs, unfreeze) if pretrained else 0
+        if pretrained and unfreeze is None:
+            new = [x for x in leaves(model) if x.weights and x.name not in pretrained.layers]
+            self.head = self.head if new else 0
+
+    def begin(self, model: keras.Model, loss: keras.losses.Loss, epoch: int) -> None:
+        """Let learn what learns in the epoch, counted from 0, with a new optimiser."""
+        if self._pretrained:
+            if epoch < self.head:
+                freeze(model, 0)
+            elif self._unfreeze is None:
+                thaw(model)
+            else:
+                freeze(model, self._unfreeze)
+        _compile(model, loss, self.train)
+        factor = self.train.trunk_rate
+        if self._pretrained and self._unfreeze is None and factor != 1:
+            known = [x for x in leaves(model) if x.name in self._pretrained.layers]
+            slow_down(model.optimizer, [v for x in known for v in x.trainable_weights], factor)
+
+    def rate(self, epoch: int, batch: int, steps: int, losses: list[float]) -> float:
+        """Return the learning rate of one of the `steps` of an epoch."""
+        if not self._pretrained or self._unfreeze is not None:
+            step = epoch * steps + batch
+            rate = schedule.learning_rate(step, steps, losses, self.train)
+            return rate * (FINE if self._pretrained and epoch >= self.head else 1)
+        if epoch < self.head:
+            return self.train.learning_rate
+        rest = self.train.model_copy(update={"epochs": self.train.epochs - self.head})
+        step = (epoch - self.head) * steps + batch
+        return schedule.learning_rate(step, steps, losses[self.head :], rest)
 
 
 def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
@@ -170,27 +220,22 @@ def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
 class _Steps(keras.callbacks.Callback):
     """Sets the learning rate before each step and averages the weights after it."""
 
-    def __init__(
-        self, state: TrainingState, train: Train, steps: int, name: str, factor: float
-    ) -> None:
+    def __init__(self, state: TrainingState, phases: _Phases, steps: int, name: str) -> None:
         super().__init__()
-        self._factor = factor
-        self._train, self._steps, self._losses = train, steps, state.losses
-        self._first = len(state.history) * steps
+        self._phases, self._train = phases, phases.train
+        self._epoch, self._steps, self._losses = len(state.history), steps, state.losses
         self._average = [np.array(array) for array in state.average]
         self._bar = tqdm(total=steps, desc=name, leave=False, disable=None, file=sys.stderr)
-        self.rate = train.learning_rate
+        self.rate = self._train.learning_rate
 
     def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
-        step = self._first + batch
-        rate = schedule.learning_rate(step, self._steps, self._losses, self._train)
-        self.rate = self._factor * rate
+        self.rate = self._phases.rate(self._epoch, batch, self._steps, self._losses)
         self.model.optimizer.learning_rate = self.rate
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         self._bar.update()
         if self._train.ema:
-            step = self._first + batch
+            step = self._epoch * self._steps + batch
             # A young average would else stay near the random weights it began with.
             momentum = min(self._train.ema, (1 + step) / (10 + step))
             # In NumPy: as a backend's own operations, one by one, it took a fifth of a step.
