@@ -25,6 +25,7 @@ from mien.models.transfer import leaves
 from mien.models.weights import Pretrained, place
 from mien.params import Augment, Train
 from mien.training import checkpoint, schedule
+from mien.training.averaging import Average
 from mien.training.batches import Batches
 from mien.training.checkpoint import TrainingState
 from mien.training.freezing import FINE, freeze, head_epochs, slow_down, thaw
@@ -109,6 +110,9 @@ def fit(
         # The checkpoint holds the optimiser of the epoch that wrote it.
         phases.begin(model, loss, max(0, finished - 1))
     state = checkpoint.load(checkpoints, model)
+    with models.spread(train.devices):
+        # Once for all epochs, as its step is compiled.
+        average = Average(state.average, model) if train.ema else None
     while not schedule.finished(state.losses, train):
         started = time.monotonic()
         epoch = len(state.history)
@@ -120,11 +124,11 @@ def fit(
             if 0 < epoch == phases.head:
                 phases.begin(model, loss, epoch)
             _seed_generators(model, seed, epoch)
-            steps = _Steps(state, phases, len(batches), name)
+            steps = _Steps(state, phases, len(batches), name, average)
             logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
         row = {"epoch": epoch + 1, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
         _check(row, train)
-        state.average = steps.average(model)
+        state.average = average.arrays() if average else model.get_weights()
         trained.set_weights(state.average)
         row |= _measured(trained, validation, loss)
         state.history.append(row | {"learning_rate": steps.rate})
@@ -220,11 +224,18 @@ def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
 class _Steps(keras.callbacks.Callback):
     """Sets the learning rate before each step and averages the weights after it."""
 
-    def __init__(self, state: TrainingState, phases: _Phases, steps: int, name: str) -> None:
+    def __init__(
+        self,
+        state: TrainingState,
+        phases: _Phases,
+        steps: int,
+        name: str,
+        average: Average | None,
+    ) -> None:
         super().__init__()
         self._phases, self._train = phases, phases.train
         self._epoch, self._steps, self._losses = len(state.history), steps, state.losses
-        self._average = [np.array(array) for array in state.average]
+        self._average = average
         self._bar = tqdm(total=steps, desc=name, leave=False, disable=None, file=sys.stderr)
         self.rate = self._train.learning_rate
 
@@ -234,23 +245,14 @@ class _Steps(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         self._bar.update()
-        if self._train.ema:
+        if self._average:
             step = self._epoch * self._steps + batch
             # A young average would else stay near the random weights it began with.
             momentum = min(self._train.ema, (1 + step) / (10 + step))
-            # In NumPy: as a backend's own operations, one by one, it took a fifth of a step.
-            for average, weight in zip(self._average, self.model.weights, strict=True):
-                now = keras.ops.convert_to_numpy(weight)
-                average[...] = average + (1 - momentum) * (now - average)
+            self._average.update(momentum)
 
     def on_train_end(self, logs: object = None) -> None:
         self._bar.close()
-
-    def average(self, model: keras.Model) -> list[np.ndarray]:
-        """Return the weights' moving average, or the weights where none is asked for."""
-        if not self._train.ema:
-            return model.get_weights()
-        return self._average
 
 
 def _check(row: Mapping[str, float], train: Train) -> None:
