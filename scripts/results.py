@@ -202,9 +202,27 @@ def ship(commit: str, name: str) -> None:
         PRETRAINED.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kept[0], PRETRAINED / f"{name}.onnx")
         card = json.loads((export / "card.json").read_text())
+    ship_start(commit, name, card["members"])
     made = json.loads((RESULTS / name / "provenance.json").read_text())
     card |= {"version": kept[0].stem, "commit": made["commit"], "source": made["source"]}
     write_json(PRETRAINED / f"{name}.json", card)
+
+
+def ship_start(commit: str, name: str, members: dict[str, Any]) -> None:
+    """Write the champion's largest net as the start `model.weights: NAME`, if small enough."""
+    from mien.models.weights import write_start
+
+    largest = max(members, key=lambda member: members[member]["parameters"])
+    with tempfile.TemporaryDirectory() as room:
+        model, start = Path(room, "model"), Path(room, "start")
+        command = [sys.executable, "-m", "dvc", "get", "-q", ".", f"models/{place(largest)}"]
+        subprocess.run([*command, "--rev", commit, "--out", str(model)], check=True)
+        write_start(model, name, start)
+        shutil.rmtree(PRETRAINED / name, ignore_errors=True)
+        if sum(file.stat().st_size for file in start.iterdir()) < LARGEST:
+            shutil.copytree(start, PRETRAINED / name)
+        else:
+            print(f"results: {name}'s weights are too large to ship as a start", file=sys.stderr)
 
 
 def table(metrics: dict[str, Any], commit: str) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -293,3 +294,30 @@ def test_the_average_goes_on_from_where_it_was_left():
     second = Average(first.arrays(), model)
     second.update(0.9)
     assert all(map(np.array_equal, second.arrays(), undisturbed.arrays()))
+
+
+def test_a_shipped_start_is_the_model_to_half_precision_and_tells_no_paths(tmp_path, monkeypatch):
+    folder = start(tmp_path / "trained", list(CLASSES))
+    model = registry.load(folder)
+    # Larger than half precision can hold, as the variance of what sees grey levels may be.
+    big = next(x for x in model.layers if isinstance(x, keras.layers.BatchNormalization))
+    values = big.get_weights()
+    big.set_weights([*values[:3], np.full_like(values[3], 1e6)])
+    model.save_weights(folder / "model.weights.h5")
+    record = json.loads((folder / "record.json").read_text())
+    record["spec"]["weights"] = str(tmp_path)
+    record["params"] = {"model": {"weights": str(tmp_path)}}
+    (folder / "record.json").write_text(json.dumps(record))
+    monkeypatch.setattr(registry, "SHIPPED", tmp_path / "shipped")
+    weights.write_start(folder, "fer9", tmp_path / "shipped/fer9")
+    assert str(tmp_path) not in (tmp_path / "shipped/fer9/record.json").read_text()
+    found = weights.load(spec_from(Path("fer9")))
+    assert found.source == "the model fer9 of this pipeline, from elsewhere"
+    for layer in model.layers:
+        for whole, half in zip(layer.get_weights(), found.layers.get(layer.name, []), strict=True):
+            assert half == pytest.approx(whole, rel=1e-3, abs=1e-6)
+    kinds: list[str] = []
+    with h5py.File(tmp_path / "shipped/fer9/model.weights.h5") as file:
+        file.visititems(lambda _, item: kinds.append(str(getattr(item, "dtype", "group"))))
+    assert kinds.count("float32") == 1
+    assert kinds.count("float16") == len(model.weights) - 1

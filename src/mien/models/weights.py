@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 from keras import applications
@@ -109,6 +110,43 @@ def place(pretrained: Pretrained, model: keras.Model) -> None:
     for layer in leaves(model):
         if layer.weights and layer.name in pretrained.layers:
             layer.set_weights(pretrained.layers[layer.name])
+
+
+def write_start(folder: Path, name: str, target: Path) -> None:
+    """Write a trained model as a start that can be shipped: weights in half precision, its spec.
+
+    Args:
+        folder: holds the model's `record.json` and `model.weights.h5`.
+        name: what the model is called from now on.
+        target: folder for the same two files; paths of this machine stay out of them.
+    """
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    target.mkdir(parents=True, exist_ok=True)
+    weights = target / "model.weights.h5"
+    with h5py.File(folder / "model.weights.h5") as whole, h5py.File(weights, "w") as half:
+
+        def write(path: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Group):
+                copy = half.require_group(path)
+            else:
+                values = item[()]
+                smaller = values.astype(np.float16)
+                # A variance may be larger than half precision can hold.
+                fits = np.isfinite(smaller).all()
+                copy = half.create_dataset(path, data=smaller if fits else values)
+            copy.attrs.update(item.attrs)
+
+        with np.errstate(over="ignore"):
+            whole.visititems(write)
+    start = record.get("pretrained", {})
+    told = {
+        "name": name,
+        "spec": {**record["spec"], "weights": "none", "unfreeze": None},
+        "pretrained": {key: start[key] for key in ("source", "sha256", "licence") if key in start},
+        "weights_sha256": _digest(weights),
+    }
+    text = json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False)
+    (target / "record.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def _faces(kept: Path) -> Pretrained:
