@@ -217,6 +217,29 @@ def test_slowed_weights_move_by_the_factor_and_others_as_before(optimizer):
     assert (slow > 0.05).all()
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_training_slows_the_trained_weights_whatever_the_precision(precision, other, tmp_path):
+    moved = []
+    for factor in (1.0, 0.01):
+        changes = {"epochs": 1, "precision": precision, "trunk_rate": factor, "warmup_epochs": 0.5}
+        spec = spec_from(other)
+        begun = weights.load(spec)
+        model = fit(
+            spec,
+            made_faces(48),
+            made_faces(16, seed=9),
+            train=TRAIN.model_copy(update=changes),
+            augment=PARAMS.augment,
+            seed=1,
+            checkpoints=tmp_path / str(factor),
+            pretrained=begun,
+        ).model
+        kernel = model.get_layer("conv2d_1").get_weights()[0]
+        moved.append(np.abs(kernel - begun.layers["conv2d_1"][0]).mean())
+    assert moved[0] > 1e-3
+    assert moved[1] == pytest.approx(0.01 * moved[0], rel=0.5)
+
+
 def test_trained_weights_take_their_own_learning_rate_unless_one_is_given():
     spec = {"arch": "mobilenet", "weights": "faces", "unfreeze": None}
     rate = recipe.with_default_rate(PARAMS.train, spec).learning_rate

@@ -174,11 +174,11 @@ class _Phases:
                 thaw(model)
             else:
                 freeze(model, self._unfreeze)
-        _compile(model, loss, self.train)
+        optimizer = _compile(model, loss, self.train)
         factor = self.train.trunk_rate
         if self._pretrained and self._unfreeze is None and factor != 1:
             known = [x for x in leaves(model) if x.name in self._pretrained.layers]
-            slow_down(model.optimizer, [v for x in known for v in x.trainable_weights], factor)
+            slow_down(optimizer, [v for x in known for v in x.trainable_weights], factor)
 
     def rate(self, epoch: int, batch: int, steps: int, losses: list[float]) -> float:
         """Return the learning rate of one of the `steps` of an epoch."""
@@ -193,8 +193,13 @@ class _Phases:
         return schedule.learning_rate(step, steps, losses[self.head :], rest)
 
 
-def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
-    """Give the model a new optimiser for what can learn in it now."""
+def _compile(
+    model: keras.Model, loss: keras.losses.Loss, train: Train
+) -> keras.optimizers.Optimizer:
+    """Give the model a new optimiser for what can learn in it now, and return that.
+
+    In half precision the model's own is another, which scales the loss around it.
+    """
     rate, decay = train.learning_rate, train.weight_decay
     if train.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
@@ -210,6 +215,7 @@ def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
     model.compile(optimizer, loss, metrics=[accuracy])
     # A checkpoint's weights find no place in an optimiser that is not built.
     model.optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
