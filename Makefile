@@ -1,8 +1,8 @@
-# `make` runs the pipeline, `make test` passes the tests; both build .venv first.
+# `make` runs the pipeline, `make test` runs the tests; both build .venv first.
 .DEFAULT_GOAL := all
 
 BIN := .venv/bin
-# The stages are run as `python`: it has to be the one in .venv.
+# The stages run `python`, which must be the one in .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -12,64 +12,78 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 INSTALLED := .venv/installed
 
 $(INSTALLED): requirements.txt pyproject.toml
-	@$(if $(PYTHON),,echo "make: found no Python 3.11 to 3.13; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1)
+	@$(if $(PYTHON),,echo "make: found no Python 3.11 to 3.13; install one, or give its path: make PYTHON=/path/to/python" >&2; exit 1)
 	@$(PYTHON) -c '$(SUPPORTED)' || { echo "make: $(PYTHON) is not Python 3.11 to 3.13" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all test faults lint format app ui serve dashboard results release-models experiments diff docs lock clean help
+.PHONY: all run test faults lint format app live ui serve dashboard results release-models experiments diff docs lock clean help
 
-all: $(INSTALLED)  ## Run the pipeline on what params.yaml names (default: the built-in sample)
+all: $(INSTALLED)  ## Run the pipeline on the data in params.yaml (default: the built-in sample)
+	@python scripts/check_params.py
 	dvc repro
+
+run: export SOURCE := $(value SOURCE)
+run: export SET := $(value SET)
+run: $(INSTALLED)  ## Run the pipeline on your data as an experiment (SOURCE='archive (1).zip' SET='train.epochs=3')
+	@python scripts/run.py
 
 test: $(INSTALLED)  ## Run the tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; a quarter of an hour)
+faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; takes 15 minutes)
 	MIEN_FAULTS=long pytest --capture=no tests/faults
 
-lint: $(INSTALLED)  ## Check style, types and the imports between packages
+lint: $(INSTALLED)  ## Check style, types, and imports between packages
 	ruff check
 	lint-imports
 	ruff format --check
 	mypy
 
-format: $(INSTALLED)  ## Put the code into the one style
+format: $(INSTALLED)  ## Format the code
 	ruff check --fix
 	ruff format
 
-app: $(INSTALLED)  ## Open the app that reads photos on http://127.0.0.1:8501 (PORT=… for another)
-	@streamlit run src/mien/app/main.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
+app: $(INSTALLED)  ## Start the browser app on http://127.0.0.1:8501 (PORT=… for another port)
+	@streamlit run src/mien/app/server.py --server.address 127.0.0.1 --server.port $(or $(PORT),8501)
 
-ui: $(INSTALLED)  ## Open MLflow on http://127.0.0.1:5000 and print the address that compares models (PORT=…)
+live: $(INSTALLED)  ## Start the page for the browser's camera on http://127.0.0.1:8502 (PORT=…; needs npm)
+	@python scripts/live.py --serve $(or $(PORT),8502)
+
+ui: $(INSTALLED)  ## Start MLflow on http://127.0.0.1:5000 and print the address that compares models (PORT=…)
 	@python scripts/ui.py $(or $(PORT),5000)
 
-serve: $(INSTALLED)  ## Answer photos with the champion on http://127.0.0.1:5001 (PORT=… for another; docs/serving.md)
-	@python scripts/serve.py $(or $(PORT),5001)
+serve: $(INSTALLED)  ## Serve the champion on http://127.0.0.1:5001 (MODEL=fer7, PORT=…; docs/serving.md)
+	@python scripts/serve.py $(or $(PORT),5001) $(MODEL)
 
-dashboard: $(INSTALLED)  ## Open the tuning studies on http://127.0.0.1:8080 (PORT=… for another)
+dashboard: $(INSTALLED)  ## Show the tuning studies on http://127.0.0.1:8080 (PORT=… for another port)
 	@python scripts/dashboard.py $(or $(PORT),8080)
 
-results: $(INSTALLED)  ## Run on real data, keep the numbers in reports/results (NAME=… SOURCE=…; KEEP=1 keeps the experiment)
+results: $(INSTALLED)  ## Run on real data, keep the numbers in results (NAME=… SOURCE=…; KEEP=1 keeps the experiment)
 	@python scripts/results.py '$(NAME)' '$(SOURCE)' $(if $(KEEP),--keep)
+	@python scripts/results_page.py
 
-release-models: $(INSTALLED)  ## Make the models that come with the package anew (SOURCE=/path/to/fer2013.zip)
+release-models: $(INSTALLED)  ## Train the shipped models fer4 and fer7 again (SOURCE=/path/to/fer2013.zip)
 	@python scripts/results.py fer4 '$(SOURCE)' --ship
 	@python scripts/results.py fer7 '$(SOURCE)' --ship
+	@python scripts/results_page.py
 
-docs: $(INSTALLED)  ## Build the documentation's site in docs/_build; a dead link fails
+docs: $(INSTALLED)  ## Build the documentation in docs/_build; a dead link is an error
 	@python scripts/params_page.py
+	@python scripts/results_page.py
 	sphinx-build -W --keep-going -q -b html docs docs/_build
+	@if command -v npm >/dev/null; then python scripts/live.py; \
+	else echo "docs: without npm the page of the live camera is left out" >&2; fi
 
-experiments: $(INSTALLED)  ## List the experiments: the params that differ, the scores
+experiments: $(INSTALLED)  ## List the experiments with the params that differ and the scores
 	@dvc exp show --only-changed --drop /
 
-diff: $(INSTALLED)  ## Tell what changed since a revision (REV=…; default main), as Markdown
+diff: $(INSTALLED)  ## Show what changed since a Git revision (REV=…; default main), as Markdown
 	@python scripts/diff.py '$(or $(REV),main)' --images '$(or $(IMAGES),.mien/diff)'
 
-lock: $(INSTALLED)  ## Renew requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
+lock: $(INSTALLED)  ## Update requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
@@ -85,4 +99,4 @@ clean:  ## Remove .venv and the outs of the pipeline; keeps your files, DVC's ca
 	find src stages tests -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

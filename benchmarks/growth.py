@@ -1,11 +1,11 @@
-"""Times ingest, prepare and augment on ever more faces; prints a line of JSON.
+"""Time ingest, prepare and augment on growing numbers of faces; print a line of JSON.
 
     python benchmarks/growth.py [COUNT ...]
 
-The faces are made from those of the built-in sample: two of them blended, turned, lit and roughened
-anew for each, and one in a hundred compressed once more as a near-duplicate of the one before. A
-million take some 2 GB in a zip and, with what the stages write, 12 GB in the folder for temporary
-files, which `TMPDIR` names. Each stage is a process of its own, as under DVC.
+Each face is made from two faces of the built-in sample: blended, rotated, with other brightness and
+noise. One in a hundred is the previous one compressed again, a near-duplicate. A million take about
+2 GB in a zip and, with the stages' outputs, 12 GB in the folder for temporary files (`TMPDIR`).
+Each stage is a process of its own, as under DVC.
 """
 
 import json
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COUNTS = [1_000, 10_000, 100_000, 1_000_000]
 STAGES = ("ingest", "prepare", "augment")
 SIDE, TILE = 48, 256
-# Of ten pictures seven train.
+# Seven of ten pictures are for training.
 SPLITS = ("train",) * 7 + ("validation", "test", "test")
 
 
@@ -45,7 +45,7 @@ def sample() -> dict[str, np.ndarray]:
 
 
 def made(count: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the bytes of `count` pictures, the same each time."""
+    """Yield name and bytes of `count` pictures, the same each time."""
     rng = np.random.default_rng(0)
     faces, rough = sample(), cv2.GaussianBlur(rng.normal(size=(TILE, TILE)), (0, 0), 1)
     rough = (rough / rough.std()).astype(np.float32)
@@ -75,7 +75,7 @@ def lay_params(room: Path, source: str) -> None:
 
 
 def measured(stage: str, room: Path) -> dict[str, float]:
-    """Return the seconds, the seconds of computing and the largest memory of a stage in `room`."""
+    """Return wall seconds, processor seconds and peak memory of a stage in `room`."""
     environment = {**os.environ, "DVC_STAGE": stage, "DVC_ROOT": str(room), "TMPDIR": str(room)}
     start = time.perf_counter()
     child = subprocess.Popen(
@@ -95,16 +95,13 @@ def measured(stage: str, room: Path) -> dict[str, float]:
 
 
 def grown(count: int) -> dict[str, object]:
-    """Return what each stage takes for `count` pictures."""
+    """Return the cost of each stage for `count` pictures."""
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         lay_params(room, "faces.zip")
         with zipfile.ZipFile(room / "faces.zip", "w") as target:
             for picture, data in made(count):
                 target.writestr(picture, data)
-        # What the stage `suspects` writes as long as audit.labels.action is none.
-        (room / "data/suspects").mkdir(parents=True)
-        np.save(room / "data/suspects/rows.npy", np.zeros(0, np.int64))
         stages = {stage: measured(stage, room) for stage in STAGES}
         kept = json.loads((room / "metrics/audit.json").read_text())["kept"]
     cpu = sum(each["cpu_seconds"] for each in stages.values())

@@ -1,9 +1,9 @@
-"""Times a shipped model beside the usual choice, a ResNet18 at 224 pixels; prints a line of JSON.
+"""Time a shipped model and, for comparison, a ResNet18 at 224 pixels; print a line of JSON.
 
     python benchmarks/inference.py [fer4 | fer7 | FILE] [FACES]
 
-Both run in ONNX Runtime on all cores, one run in one thread, in turns in this one process. Then
-`mien predict` reads a folder of FACES crops as a whole process, its start included.
+Both run in ONNX Runtime on all cores, one thread per run, alternating in this process. Then
+`mien predict` classifies a folder of FACES crops as a process, including its start.
 """
 
 import json
@@ -32,7 +32,7 @@ STAGES = (64, 128, 256, 512)
 
 
 def resnet18(classes: int) -> bytes:
-    """Return a ResNet18 for float32 (N, 3, 224, 224), its batch normalisation folded, random."""
+    """Return a random ResNet18 for float32 (N, 3, 224, 224), with folded batch normalisation."""
     rng = np.random.default_rng(0)
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
@@ -78,14 +78,14 @@ def resnet18(classes: int) -> bytes:
 
 
 def usual() -> ort.InferenceSession:
-    """Return the ResNet18 in ONNX Runtime, as our own model runs."""
+    """Return the ResNet18 in ONNX Runtime, with the same settings as the shipped model."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return ort.InferenceSession(resnet18(7), options, providers=["CPUExecutionProvider"])
 
 
 def seconds(run: Run, images: np.ndarray, count: int) -> list[float]:
-    """Return how long each of `count` runs took."""
+    """Return the duration of each of `count` runs."""
     taken = []
     for _ in range(count):
         start = time.perf_counter()
@@ -95,7 +95,7 @@ def seconds(run: Run, images: np.ndarray, count: int) -> list[float]:
 
 
 def rate(run: Run, images: np.ndarray, batches: int) -> float:
-    """Return the images a second of all cores, a batch on each."""
+    """Return the images per second on all cores, a batch on each."""
     start = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(run, [images] * batches))
@@ -103,7 +103,7 @@ def rate(run: Run, images: np.ndarray, batches: int) -> float:
 
 
 def folder_rate(model: str, count: int) -> float:
-    """Return the faces a second of `mien predict` on a folder of crops."""
+    """Return the faces per second of `mien predict` on a folder of crops."""
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room, "faces")

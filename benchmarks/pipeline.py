@@ -1,11 +1,11 @@
-"""Measures what the pipeline costs beside its work; prints a line of JSON.
+"""Measure the overhead of the pipeline; print a line of JSON.
 
     python benchmarks/pipeline.py [noop | clean]
 
-`noop`, in a project whose pipeline is up to date: `dvc repro` beside `dvc status`, in turns.
+`noop`, in a project whose pipeline is up to date: `dvc repro` and `dvc status`, alternating.
 `clean`: `dvc repro` of the built-in sample in a fresh clone of this project's last commit, stage
-by stage: processor seconds, and of them those of imports. What is not in a stage is DVC's own:
-hashing, the cache, its lock, and the start of processes. Without an argument: both.
+by stage: processor seconds, and those spent on imports. The rest is DVC: hashing, the cache, its
+lock, and starting processes. Without an argument: both.
 """
 
 import argparse
@@ -33,7 +33,7 @@ exec '{python}' '{clock}' clock "$@"
 
 
 def used(command: list[str], **options: Any) -> tuple[float, float]:
-    """Return the wall and CPU seconds of a command, its children's included."""
+    """Return the wall and CPU seconds of a command, including its children."""
 
     def cpu() -> float:
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -68,7 +68,7 @@ def noop() -> dict[str, Any]:
 
 
 def clean() -> dict[str, Any]:
-    """Return what the stages of a fresh clone took."""
+    """Return the cost of the stages in a fresh clone."""
     with tempfile.TemporaryDirectory() as room:
         project, log, shim = Path(room, "project"), Path(room, "log"), Path(room, "bin/python")
         subprocess.run(["git", "clone", "--quiet", ".", str(project)], check=True)
@@ -95,11 +95,11 @@ def clean() -> dict[str, Any]:
 
 
 def clock(script: str) -> None:
-    """Run a stage's script and add to the log what it took."""
+    """Run a stage's script and append its cost to the log."""
     spent = inner = 0.0
 
     def counted(load: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `load`, whose time counts unless another import called it."""
+        """Return `load`, timed unless it is called by another import."""
 
         def counting(*args: Any, **options: Any) -> Any:
             nonlocal spent, inner

@@ -1,13 +1,12 @@
-"""Times reading and auditing a set beside the loop people write; prints a line of JSON.
+"""Time reading and auditing a data set, compared with a simple loop; print a line of JSON.
 
     python benchmarks/reading.py [SOURCE]
 
-SOURCE is what data.source may be; without it 20,000 faces are made from the sample's. All are laid
-out as files in folders. The loop is Keras' `load_img` and `img_to_array` of each into one array.
-`read` is `ingest`, which lists the files and packs them, and the decoding of `prepare`, which gives
-the same array with sizes, colours and checksums. `prepare` is all of that stage: decoding, audit,
-near-duplicates, splits, charts and pictures. They take turns in this one process; imports are
-before the clock.
+SOURCE is any data.source; without it 20,000 faces are generated from the sample. All are written as
+files in folders. The loop is Keras' `load_img` and `img_to_array` for each file, into one array.
+`read` is `ingest`, which lists and packs the files, and the decoding of `prepare`, which gives the
+same array with sizes, colours and checksums. `prepare` is the whole stage: decoding, audit,
+near-duplicates, splits, charts and pictures. They alternate in this process; imports are not timed.
 """
 
 import json
@@ -70,12 +69,12 @@ def read() -> None:
 
 
 def audit() -> None:
-    """Run `prepare` on what is packed."""
+    """Run `prepare` on the packed file."""
     prepare.main(params.load())
 
 
 def taken(run: Callable[[], None]) -> tuple[float, float]:
-    """Return the seconds and the seconds of computing of a run."""
+    """Return the wall and CPU seconds of a run."""
     start, computed = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - start, time.process_time() - computed

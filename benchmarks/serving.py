@@ -1,9 +1,9 @@
-"""Loads a server that `make serve` started; prints what it managed as one line of JSON.
+"""Send requests to a server that `make serve` started; print its throughput as one line of JSON.
 
     python benchmarks/serving.py [PORT]
 
-For each batch size and number of clients, clients on this machine ask without a pause for some
-seconds. They share the cores with the server, as a proxy on the same machine would.
+For each batch size and number of clients, clients on this machine send requests without pauses for
+some seconds. They share the cores with the server, as a proxy on the same machine would.
 """
 
 import base64
@@ -22,7 +22,7 @@ CLIENTS, BATCHES = (1, 8), (1, 64)
 
 
 def body(batch: int) -> bytes:
-    """Return a request with `batch` images: 48 by 48 pixels of noise, which no PNG makes small."""
+    """Return a request with `batch` images: 48 by 48 pixels of noise, which do not compress."""
     rng = np.random.default_rng(batch)
     rows = []
     for image in rng.integers(0, 256, (batch, 48, 48), dtype=np.uint8):
@@ -32,7 +32,7 @@ def body(batch: int) -> bytes:
 
 
 def ask(port: int, data: bytes, seconds: float, taken: list[float]) -> None:
-    """Ask one request after another for `seconds`; add to `taken` the seconds each took."""
+    """Send one request after another for `seconds`; append their durations to `taken`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     end = time.perf_counter() + seconds
     while (start := time.perf_counter()) < end:
@@ -45,7 +45,7 @@ def ask(port: int, data: bytes, seconds: float, taken: list[float]) -> None:
 
 
 def load(port: int, clients: int, batch: int) -> dict[str, float]:
-    """Return what `clients` at once got in some seconds."""
+    """Return the throughput of `clients` at once."""
     data = body(batch)
     ask(port, data, WARM_UP, [])
     taken: list[float] = []
@@ -71,7 +71,7 @@ def load(port: int, clients: int, batch: int) -> dict[str, float]:
 
 
 def main(port: int) -> None:
-    """Print one line: the cores, how busy they were with other things, and a row for each load."""
+    """Print one line: the cores, the load before, and a row for each combination."""
     about = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
     try:
         rows = [load(port, clients, batch) for batch in BATCHES for clients in CLIENTS]

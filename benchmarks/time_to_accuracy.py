@@ -1,16 +1,16 @@
-"""Times `compact` beside `seed_cnn` until 70 % of validation is right; prints a line of JSON.
+"""Time `compact` and `seed_cnn` until 70 % validation accuracy; print a line of JSON.
 
     python benchmarks/time_to_accuracy.py SOURCE [TARGET]
 
-SOURCE is a set with its own train and validation, of which every readable image is kept. Both nets
-are trained by `mien.training.fit`, each in a process of its own, and take turns of an epoch, so
-that whatever else the machine does slows both. An epoch's time is from its first step to its
-checkpoint, validation included; the building of the net and the tracing of its graph count too.
+SOURCE is a data set with its own train and validation splits; every readable image is kept. Both
+networks are trained by `mien.training.fitting.fit`, each in a process of its own. They alternate
+epoch by epoch, so that other load slows both. The time of an epoch is from its first step to its
+checkpoint, including validation, and in the first epoch the building and tracing of the network.
 
-`seed_cnn` learns as its author had it: Adam, batches of 32, the rate lowered on a plateau of the
-validation loss. The rate itself is not known: RATES are tried, and the better one goes on alone.
-`compact` learns three times, from other seeds; its median counts. Where `seed_cnn` has not reached
-TARGET after its last epoch, `times_faster` is how much more time it had in vain.
+`seed_cnn` is trained as by its author: Adam, batches of 32, the learning rate reduced on a plateau
+of the validation loss. Its learning rate is not known: RATES are tried, and the better one
+continues. `compact` is trained with three seeds, and the median is reported. If `seed_cnn` does not
+reach TARGET in its last epoch, `times_faster` is a lower bound.
 """
 
 import json
@@ -28,7 +28,7 @@ from turns import Training
 from mien import faces, sources
 from mien.preparation.decoding import decode_all
 
-# What a user would set for a short run; params.yaml has the rest.
+# Settings for a short run; the rest is from params.yaml.
 COMPACT = {
     "augment.each_epoch": False,
     "train.epochs": 3,
@@ -48,13 +48,13 @@ SEED_CNN = {
     "train.label_smoothing": 0.0,
     "train.ema": 0.0,
 }
-# Keras' own rate, and the one that mien gives this net. After so many epochs one is left.
+# Keras' default rate, and mien's for this network. After TRIED epochs the better one continues.
 RATES, TRIED = (0.001, 0.0005), 2
 SEEDS = (17, 18, 19)
 
 
 def read(path: Path, folder: Path) -> dict[str, int]:
-    """Save the readable faces of the source at `path` in `folder`; return the counts."""
+    """Save the readable faces of the source at `path` to `folder`; return the counts."""
     with sources.opened(path) as source:
         items = list(source)
     table, images = decode_all([[item.data for item in items]], len(items), 48)
@@ -75,7 +75,7 @@ def read(path: Path, folder: Path) -> dict[str, int]:
 
 
 def in_turns(folder: Path, target: float, done: list[Training]) -> Iterator[None]:
-    """Train `compact` from each of SEEDS to the target, an epoch at a time; add each to `done`."""
+    """Train `compact` with each of SEEDS to the target, yielding after each epoch."""
     for seed in SEEDS:
         training = Training(COMPACT | {"seed": seed}, folder)
         while training.turn().accuracy < target:
@@ -86,7 +86,7 @@ def in_turns(folder: Path, target: float, done: list[Training]) -> Iterator[None
 
 
 def race(folder: Path, target: float) -> tuple[list[Training], Training]:
-    """Return the trainings of `compact`, all at the target, and that of `seed_cnn`."""
+    """Return the trainings of `compact`, which reached the target, and that of `seed_cnn`."""
     quick: list[Training] = []
     turns = in_turns(folder, target, quick)
     slow = [Training(SEED_CNN | {"train.learning_rate": rate}, folder) for rate in RATES]

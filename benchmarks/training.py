@@ -1,11 +1,11 @@
-"""Measures training beside products of matrices, and what augmentation costs; a line of JSON.
+"""Measure training speed relative to matrix products, and the cost of augmentation, as JSON.
 
     python benchmarks/training.py [FACES]
 
-Each of NETS learns FACES random images an epoch by `mien.training.fit`, once with and once
-without augmentation. These two and products of large matrices in the net's precision take turns;
-medians count. A training step takes three times the multiply-adds of an answer: once for the
-answer, twice for the gradients of weights and of features.
+Each of NETS is trained on FACES random images per epoch by `mien.training.fitting.fit`, with and
+without augmentation. These two alternate with products of large matrices in the network's
+precision; medians are reported. A training step takes three times the multiply-adds of a forward
+pass: one for the forward pass, two for the gradients of weights and features.
 """
 
 import json
@@ -24,7 +24,7 @@ from turns import Training, changed
 from mien import faces, models
 
 ROUNDS, SIDE, PRODUCTS = 5, 2048, 8
-# Changes of params.yaml: none, and those that the shipped models are trained with.
+# Changes to params.yaml: none, and those of the shipped models.
 NETS: list[dict[str, Any]] = [
     {},
     {"model.width": 2.0, "train.precision": "mixed_bfloat16", "train.batch_size": 128},
@@ -32,7 +32,7 @@ NETS: list[dict[str, Any]] = [
 
 
 def noise(count: int) -> faces.Faces:
-    """Return random images of four classes; how long a step takes does not depend on them."""
+    """Return random images of four classes; the duration of a step does not depend on them."""
     rng = np.random.default_rng(count)
     images = rng.integers(0, 256, (count, 48, 48), dtype=np.uint8)
     codes = np.arange(count) % 4
@@ -42,7 +42,7 @@ def noise(count: int) -> faces.Faces:
 
 
 def multiplier(precision: str) -> Callable[[], tuple[float, float]]:
-    """Return what multiplies PRODUCTS pairs of matrices and tells its wall and CPU seconds."""
+    """Return a function that multiplies PRODUCTS pairs of matrices and returns wall and CPU s."""
     import keras
 
     kind = precision.removeprefix("mixed_")
@@ -60,7 +60,7 @@ def multiplier(precision: str) -> Callable[[], tuple[float, float]]:
 
 
 def measured(changes: dict[str, Any], folder: Path, count: int) -> dict[str, Any]:
-    """Return what one net came to."""
+    """Return the measurements of one network."""
     params = changed(changes)
     spec = params.model.model_dump() | {"classes": list("abcd"), "image_size": 48}
     adds = models.cost(models.build(spec))[1]
@@ -97,7 +97,7 @@ def measured(changes: dict[str, Any], folder: Path, count: int) -> dict[str, Any
 
 
 def told(values: np.ndarray, digits: int) -> dict[str, float]:
-    """Return a figure by the clock and by processor time, rounded."""
+    """Return a wall-clock and a processor-time figure, rounded."""
     return dict(zip(("wall", "cpu"), np.round(values, digits).tolist(), strict=True))
 
 

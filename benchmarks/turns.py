@@ -1,6 +1,6 @@
-"""Trainings that take turns of an epoch, each in a process of its own.
+"""Trainings that alternate epoch by epoch, each in a process of its own.
 
-Whatever else the machine does while they run slows them alike.
+Other load on the machine then slows them equally.
 """
 
 import multiprocessing
@@ -17,13 +17,13 @@ from mien.models import use_backend
 
 
 class Epoch(NamedTuple):
-    """What an epoch of a training came to.
+    """The result of an epoch.
 
     Attributes:
         accuracy: on validation, of the averaged weights.
-        wall: seconds that passed, from the first step to the checkpoint, validation included; in
-            the first epoch also those of building the net and tracing its graph.
-        cpu: seconds of processor time meanwhile.
+        wall: wall-clock seconds from the first step to the checkpoint, including validation; in
+            the first epoch also those of building the network and tracing its graph.
+        cpu: processor seconds in this time.
     """
 
     accuracy: float
@@ -44,7 +44,7 @@ def changed(changes: Mapping[str, Any]) -> params.Params:
 
 
 def learn(changes: Mapping[str, Any], folder: Path, parent: Connection) -> None:
-    """Train with `changes` on what lies in `folder`, an Epoch each time `parent` says go."""
+    """Train with `changes` on the data in `folder`, an epoch per message from `parent`."""
     chosen = changed(changes)
     use_backend(chosen.train.backend)
     from mien.training.fitting import fit
@@ -66,7 +66,7 @@ def learn(changes: Mapping[str, Any], folder: Path, parent: Connection) -> None:
 
     parent.send(None)
     wait()
-    # In the folder of `parent`, which ends this process when it has seen enough.
+    # In the folder of `parent`, which ends this process when it is no longer needed.
     fit(
         spec,
         training,
@@ -83,11 +83,11 @@ class Training:
     """A training in a process of its own, and its epochs so far."""
 
     def __init__(self, changes: Mapping[str, Any], folder: Path) -> None:
-        """Start the process and wait until it is ready to learn.
+        """Start the process and wait until it is ready to train.
 
         Args:
-            changes: of params.yaml, the keys as in `dvc exp run -S`.
-            folder: holds the faces in `train` and `validation`, and what the training writes.
+            changes: changes to params.yaml, with keys as in `dvc exp run -S`.
+            folder: folder with the faces in `train` and `validation`, also for checkpoints.
         """
         self.changes, self.epochs = changes, list[Epoch]()
         spawned = multiprocessing.get_context("spawn")
@@ -98,7 +98,7 @@ class Training:
         self._pipe.recv()
 
     def turn(self) -> Epoch:
-        """Let it learn for an epoch."""
+        """Train for an epoch."""
         self._pipe.send(None)
         try:
             self.epochs.append(self._pipe.recv())

@@ -1,9 +1,10 @@
-"""Looks up the known vulnerabilities of requirements.txt; exit code 1 if one of them is mended.
+"""Look up known vulnerabilities of requirements.txt; exit code 1 if a fixed release exists.
 
     python scripts/advisories.py
 
-Needs pip-audit and PyPI. What cannot be asked is said, and is no failure: the tests of a change
-should not depend on a server elsewhere. Nor is what has no mended release yet.
+Needs pip-audit and PyPI. Packages that cannot be looked up are reported, but are not a failure,
+because checks of a change should not depend on an external server. Vulnerabilities without a fixed
+release are not a failure either.
 """
 
 import json
@@ -14,7 +15,7 @@ AUDIT = ("--requirement", "requirements.txt", "--no-deps", "--disable-pip", "--f
 
 
 def main() -> None:
-    """Print a line for each known vulnerability, and one about all."""
+    """Print a line for each known vulnerability, and a summary."""
     command = [sys.executable, "-m", "pip_audit", *AUDIT, "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
@@ -31,12 +32,12 @@ def main() -> None:
             mended += bool(releases)
             print(
                 f"{package['name']} {package['version']}: {fault['id']}, "
-                f"mended in {releases or 'no release yet'}"
+                f"fixed in {releases or 'no release yet'}"
             )
     missed = len(packages) - len(asked)
     print(f"advisories: {len(asked)} packages looked up, {missed} could not be", file=sys.stderr)
     if mended:
-        sys.exit(f"advisories: {mended} are mended; run `make lock UPGRADE=1` and the tests")
+        sys.exit(f"advisories: {mended} have a fix; run `make lock UPGRADE=1` and the tests")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Shows the studies in optuna-dashboard: those in tune.storage, else the journals in .mien/tune."""
+"""Show the studies in optuna-dashboard: from tune.storage, or from journals in .mien/tune."""
 
 import sys
 from collections.abc import Iterable
@@ -23,27 +23,27 @@ HOST = "127.0.0.1"
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """Answers several requests at once."""
+    """A server that answers several requests at once."""
 
     daemon_threads = True
 
 
 class Handler(WSGIRequestHandler):
-    """Answers a request without a line on the screen."""
+    """A request handler without log output."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
 
 
 class Copies:
-    """A dashboard on copies of the studies in journals, made anew whenever one has changed.
+    """A dashboard on copies of the studies in journals, renewed whenever one has changed.
 
-    A journal is only read, while its study runs, too: what is clicked here changes the copy. Nor
-    could the dashboard follow a journal that is cut back, as after a kill.
+    Journals are only read, also while a study runs: what is clicked here changes the copy. The
+    dashboard could also not handle a journal that is truncated, as after a kill.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Show the journals anywhere in `folder`, those to come included."""
+        """Show the journals in the folders in `folder`, those to come included."""
         self._folder = folder
         self._lock = Lock()
         self._sizes: dict[Path, int] = {}
@@ -53,7 +53,7 @@ class Copies:
         """Answer a request."""
         with self._lock:
             found = journals(self._folder)
-            # What was shown first stays first, and so keeps its address.
+            # Studies keep their order, and so their addresses.
             order = [path for path in self._sizes if path in found]
             order += [path for path in found if path not in self._sizes]
             sizes = {path: path.stat().st_size for path in order}
@@ -64,22 +64,30 @@ class Copies:
 
 
 def journals(folder: Path) -> list[Path]:
-    """Return the journals anywhere in `folder`, sorted."""
-    return sorted(folder.rglob("journal.log"))
+    """Return the journals in the folders in `folder`, sorted."""
+    return sorted(folder.glob("*/journal.log"))
 
 
 def copied(paths: Iterable[Path]) -> InMemoryStorage:
-    """Return copies of the studies in the journals."""
+    """Return copies of the studies in the journals, each called as its folder.
+
+    In its journal a study has the name of its architecture, which others have, too.
+    """
     copies = InMemoryStorage()
     for path in paths:
         journal = JournalStorage(JournalFileBackend(str(path)))
         for name in optuna.get_all_study_names(journal):
-            optuna.copy_study(from_study_name=name, from_storage=journal, to_storage=copies)
+            optuna.copy_study(
+                from_study_name=name,
+                from_storage=journal,
+                to_storage=copies,
+                to_study_name=path.parent.name,
+            )
     return copies
 
 
 def dashboard() -> WSGIApplication:
-    """Return the dashboard on the studies that params.yaml leads to.
+    """Return the dashboard on the studies of params.yaml.
 
     Raises:
         MienError: there is no study yet, the database does not answer, or params.yaml is wrong.
@@ -100,7 +108,7 @@ def dashboard() -> WSGIApplication:
 
 
 def main(port: int) -> None:
-    """Answer on `port` of this machine alone, until Ctrl-C."""
+    """Serve on `port` of this machine only, until Ctrl-C."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         server = make_server(HOST, port, dashboard(), Server, Handler)

@@ -1,6 +1,6 @@
-"""Tells what changed since a revision in Git: scores, params, stale stages; `make diff` runs it.
+"""Show what changed since a Git revision: scores, params, stale stages; used by `make diff`.
 
-Markdown goes to standard output; a picture of both sides for each changed model into a folder.
+Writes Markdown to standard output, and a picture of both sides for each changed model to a folder.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from mien.report.markdown import markdown
 
 
 def main() -> None:
-    """Write what changed; with --check, exit with code 1 on what may not land."""
+    """Write the changes; with --check, exit with code 1 if they may not be merged."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("revision", help="commit, branch or tag to compare the workspace with")
     parser.add_argument("--output", type=Path, help="file for the Markdown; default: print it")
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="fail on a stale stage, or where the champion fell by more than ci.tolerance",
+        help="fail if a stage is stale or the champion fell by more than ci.tolerance",
     )
     given = parser.parse_args()
     try:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def refused(found: changes.Changes) -> list[str]:
-    """Return why the workspace may not land, in lines; none if it may."""
+    """Return reasons why the workspace may not be merged, one per line."""
     lines = [
         f"diff: {stage} is stale in dvc.lock ({', '.join(reasons)}); run `make`, commit the result"
         for stage, reasons in found.stale.items()

@@ -1,6 +1,6 @@
-"""Writes docs/params.md from the typed params and the values in params.yaml.
+"""Write docs/params.md from the typed params and the values in params.yaml.
 
-`python scripts/params_page.py` writes the page; with `--check` it only tells whether it is fresh.
+`python scripts/params_page.py` writes the page; `--check` only checks whether it is up to date.
 """
 
 import sys
@@ -14,7 +14,7 @@ from dvc.utils.serialize import load_yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-# Of this checkout, whatever is installed.
+# The code of this checkout, not the installed package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from mien.params import Params
@@ -22,9 +22,9 @@ from mien.params import Params
 PAGE = Path("docs/params.md")
 BEGIN = """# Params
 
-Every key of `params.yaml`, with its value for the built-in sample. A wrong key or value ends the
-stage in one line. `dvc exp run -S KEY=VALUE` changes one for an experiment. This page is written
-by `make docs` from `src/mien/params.py`.
+This page lists every key of `params.yaml` with its value for the built-in sample. A wrong key or
+value ends a stage with one line. `dvc exp run -S KEY=VALUE` changes one for an experiment.
+`make docs` generates this page from `src/mien/params.py`.
 """
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 
@@ -34,7 +34,7 @@ def main() -> None:
     page = "\n".join(lines(Params, load_yaml("params.yaml")))
     if sys.argv[1:] == ["--check"]:
         if PAGE.read_text(encoding="utf-8") != page:
-            sys.exit(f"params_page: {PAGE} is not what params.py says; run `make docs`")
+            sys.exit(f"params_page: {PAGE} does not match params.py; run `make docs`")
     else:
         PAGE.write_text(page, encoding="utf-8")
 
@@ -52,7 +52,7 @@ def lines(params: type[BaseModel], values: dict[str, Any]) -> Iterator[str]:
 
 
 def table(fields: dict[str, FieldInfo], values: dict[str, Any], prefix: str) -> Iterator[str]:
-    """Yield a Markdown table of the fields; `values` are nested as their dotted names."""
+    """Yield a Markdown table of the fields; `values` are nested like the dotted names."""
     yield "| key | value | takes | meaning |"
     yield "|---|---|---|---|"
     for name, field in fields.items():
@@ -65,11 +65,11 @@ def table(fields: dict[str, FieldInfo], values: dict[str, Any], prefix: str) -> 
 
 
 def _flat(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
-    """Yield the dotted names and fields of a section and of those in it."""
+    """Yield the dotted names and fields of a section and its subsections."""
     for name, field in section.model_fields.items():
         if inner := _section(field):
             for key, each in _flat(inner, f"{prefix}{name}."):
-                # What an operation is, its own keys do not say.
+                # The description of an operation, which its keys lack.
                 own = " ".join(filter(None, (field.description, each.description)))
                 yield key, FieldInfo.merge_field_infos(each, description=own)
         else:

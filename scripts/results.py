@@ -1,8 +1,9 @@
-"""Runs the pipeline on real data beside the workspace, and keeps its numbers in reports/results.
+"""Runs the pipeline on real data beside the workspace, and keeps its numbers in results.
 
-`python scripts/results.py NAME SOURCE` takes the params in reports/results/NAME/settings.yaml.
+`python scripts/results.py NAME SOURCE` takes the params in results/NAME/settings.yaml.
 Run again after a kill, it goes on from there. SOURCE's path stays out of what it writes.
-With `--ship`, the champion becomes the model NAME that comes with the package.
+With `--ship`, the champion becomes the model NAME that comes with the package, and its model card,
+the audit and the charts are kept, too.
 """
 
 import argparse
@@ -31,16 +32,18 @@ from dvc.utils.serialize import load_yaml, parse_yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from mien import tracking
+from mien.project import ModelId, write_json
 
-RESULTS = Path("reports/results")
-# None of these charts shows a face: pictures of faces lie outside Git.
-CHARTS = (
-    "evaluate/*.png",
-    "evaluate/*/confusion.png",
-    "evaluate/*/learning_curves.png",
-    "ensemble/*.png",
-    "tune/*/*.png",
+RESULTS = Path("results")
+PAGES = ("README.md", "docs/results.md")
+# What is kept of a shipped model besides. No chart in Git shows a face.
+SHIPPED = (
+    "metrics/audit.json",
+    "metrics/ensemble.json",
+    "metrics/robustness.json",
+    "reports/model_card.md",
 )
+CHARTS = "reports/evaluate"
 SCORES = ("accuracy", "macro_f1", "roc_auc")
 BOUNDS = ("", "_low", "_high")
 PRETRAINED = Path("src/mien/pretrained")
@@ -52,7 +55,7 @@ LARGEST = 8 * 10**6
 def main() -> None:
     """Run the experiment, write its results, remove it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", help="folder of settings.yaml in reports/results")
+    parser.add_argument("name", help="folder of settings.yaml in results")
     parser.add_argument("source", help="zip, tar, CSV or folder of faces")
     parser.add_argument("--keep", action="store_true", help="leave the experiment to `dvc exp`")
     parser.add_argument("--ship", action="store_true", help="put the champion into the package")
@@ -63,8 +66,8 @@ def main() -> None:
         sys.exit(f"results: expected params in {settings}, such as `train.epochs: 30`; write it")
     if not given.source or not source.exists():
         sys.exit(f"results: SOURCE must be a file or folder of faces, got {given.source!r}")
-    # What this writes itself: `make release-models` runs it twice.
-    own = [f":!{path}" for path in (RESULTS, PRETRAINED)]
+    # What this and results_page.py write: the next run need not wait for a commit.
+    own = [f":!{path}" for path in (RESULTS, PRETRAINED, *PAGES)]
     if changed := git("status", "--porcelain", "--untracked-files=no", "--", ".", *own):
         sys.exit(f"results: commit your changes first, as results name their commit:\n{changed}")
     experiment = f"results-{given.name}"
@@ -81,7 +84,7 @@ def main() -> None:
         commit = git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{experiment}")
         write(commit, folder, source)
         if given.ship:
-            ship(commit, given.name)
+            ship(commit, folder)
         if not given.keep:
             forget(experiment)
 
@@ -122,34 +125,15 @@ def forget(experiment: str) -> None:
 
 
 def write(commit: str, folder: Path, source: Path) -> None:
-    """Write tables, charts and provenance of the experiment's `commit` into `folder`."""
-    metrics = {
-        path: json.loads(git("show", f"{commit}:{path}"))
-        for path in git("ls-tree", "-r", "--name-only", commit, "metrics").splitlines()
-        if path.endswith(".json")
-    }
+    """Write scores, probabilities and provenance of the experiment's `commit` into `folder`."""
+    rows = list(table(commit))
     with (folder / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = list(table(metrics, commit))
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    for name in ("audit", "ensemble", "robustness"):
-        write_json(folder / f"{name}.json", metrics[f"metrics/{name}.json"])
-    (folder / "model_card.md").write_bytes(shown(commit, Path("reports/model_card.md")))
-    told = provenance(commit, source)
-    write_json(folder / "provenance.json", told)
+    write_json(folder / "provenance.json", provenance(commit, source))
     names = [row["model"] for row in rows]
     np.savez_compressed(folder / "probabilities.npz", **probabilities(commit, names))
-    for part in ("evaluate", "ensemble", "tune"):
-        shutil.rmtree(folder / part, ignore_errors=True)
-    # A study of one trial has nothing to show.
-    parts = {"evaluate", "ensemble"} | ({"tune"} if told["params"]["tune"]["trials"] > 1 else set())
-    for path in map(Path, git("ls-tree", "-r", "--name-only", commit, "reports").splitlines()):
-        chart = path.relative_to("reports")
-        # `match` looks at a path's end: the charts of other results match, too.
-        if chart.parts[0] in parts and any(chart.match(pattern) for pattern in CHARTS):
-            (folder / chart).parent.mkdir(parents=True, exist_ok=True)
-            (folder / chart).write_bytes(shown(commit, path))
 
 
 def probabilities(commit: str, names: list[str]) -> dict[str, Any]:
@@ -166,7 +150,7 @@ def probabilities(commit: str, names: list[str]) -> dict[str, Any]:
         found[split] = index["label"].cat.codes.to_numpy(np.uint8)
     for name in names:
         said = {
-            "validation": f"models/{place(name)}/validation.npy",
+            "validation": (ModelId.parse(name).model_folder / "validation.npy").as_posix(),
             "test": f"data/predictions/{name}.npy",
         }
         for split, path in said.items():
@@ -183,12 +167,14 @@ def training_seconds(commit: str, name: str) -> float | None:
     """Return how long the epochs of a model took, if its training was logged in MLflow."""
     if name == "ensemble":
         return None
-    record = dvc.api.read(f"models/{place(name)}/record.json", rev=commit)
+    path = ModelId.parse(name).model_folder / "record.json"
+    record = dvc.api.read(path.as_posix(), rev=commit)
     return tracking.training_seconds(json.loads(record), Path.cwd())
 
 
-def ship(commit: str, name: str) -> None:
-    """Write the smallest exported version that passed its checks, and the card, as NAME."""
+def ship(commit: str, folder: Path) -> None:
+    """Put the champion's smallest exported version into the package, under the folder's name."""
+    name = folder.name
     with tempfile.TemporaryDirectory() as room:
         export = Path(room, "export")
         command = [sys.executable, "-m", "dvc", "get", "-q", ".", "models/export"]
@@ -203,33 +189,51 @@ def ship(commit: str, name: str) -> None:
         shutil.copyfile(kept[0], PRETRAINED / f"{name}.onnx")
         card = json.loads((export / "card.json").read_text())
     ship_start(commit, name, card["members"])
-    made = json.loads((RESULTS / name / "provenance.json").read_text())
+    made = json.loads((folder / "provenance.json").read_text())
     card |= {"version": kept[0].stem, "commit": made["commit"], "source": made["source"]}
     write_json(PRETRAINED / f"{name}.json", card)
+    keep_reports(commit, folder)
 
 
 def ship_start(commit: str, name: str, members: dict[str, Any]) -> None:
-    """Write the champion's largest net as the start `model.weights: NAME`, if small enough."""
+    """Write the champion's largest network for `model.weights: NAME`, if it is small enough."""
     from mien.models.weights import write_start
 
     largest = max(members, key=lambda member: members[member]["parameters"])
     with tempfile.TemporaryDirectory() as room:
         model, start = Path(room, "model"), Path(room, "start")
-        command = [sys.executable, "-m", "dvc", "get", "-q", ".", f"models/{place(largest)}"]
+        trained = ModelId.parse(largest).model_folder.as_posix()
+        command = [sys.executable, "-m", "dvc", "get", "-q", ".", trained]
         subprocess.run([*command, "--rev", commit, "--out", str(model)], check=True)
         write_start(model, name, start)
         shutil.rmtree(PRETRAINED / name, ignore_errors=True)
         if sum(file.stat().st_size for file in start.iterdir()) < LARGEST:
             shutil.copytree(start, PRETRAINED / name)
         else:
-            print(f"results: {name}'s weights are too large to ship as a start", file=sys.stderr)
+            print(f"results: {name}'s weights are too large to be shipped", file=sys.stderr)
 
 
-def table(metrics: dict[str, Any], commit: str) -> Iterator[dict[str, Any]]:
+def keep_reports(commit: str, folder: Path) -> None:
+    """Write the model card, the audit and the charts of the experiment's `commit`."""
+    for path in map(Path, SHIPPED):
+        (folder / path.name).write_bytes(shown(commit, path.as_posix()))
+    charts = folder / "evaluate"
+    shutil.rmtree(charts, ignore_errors=True)
+    for path in map(Path, git("ls-tree", "-r", "--name-only", commit, CHARTS).splitlines()):
+        if path.suffix == ".png":
+            target = charts / path.relative_to(CHARTS)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(shown(commit, path.as_posix()))
+
+
+def table(commit: str) -> Iterator[dict[str, Any]]:
     """Yield a row for each model, the best on validation first."""
-    evaluation, ensemble = metrics["metrics/evaluate.json"], metrics["metrics/ensemble.json"]
-    validation = {name: metrics[f"metrics/{place(name)}.json"] for name in evaluation["models"]}
-    cost = ("parameters", "multiply_adds")
+    evaluation = metric(commit, "metrics/evaluate.json")
+    validation = {
+        name: metric(commit, ModelId.parse(name).metrics_file.as_posix())
+        for name in evaluation["models"]
+    }
+    cost, ensemble = ("parameters", "multiply_adds"), validation["ensemble"]
     for key in cost:
         ensemble[key] = sum(validation[member][key] for member in ensemble["members"])
     for name in sorted(validation, key=lambda name: -validation[name]["macro_f1"]):
@@ -246,12 +250,6 @@ def table(metrics: dict[str, Any], commit: str) -> Iterator[dict[str, Any]]:
         row |= {key: validation[name][key] for key in cost}
         row["training_seconds"] = training_seconds(commit, name)
         yield row | {"mcnemar_p": evaluation["compared"].get(name, {}).get("mcnemar_p")}
-
-
-def place(name: str) -> str:
-    """Return where a model's files lie under metrics/."""
-    stage, _, arch = name.partition("_")
-    return f"{stage}/{arch}" if arch else name
 
 
 def provenance(commit: str, source: Path) -> dict[str, Any]:
@@ -282,23 +280,23 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def write_json(path: Path, content: object) -> None:
-    """Write `content` as sorted, readable JSON."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
-    path.write_text(f"{text}\n", encoding="utf-8")
-
-
 def git(*command: str) -> str:
     """Return what Git prints, without the last line's end."""
     done = subprocess.run(["git", *command], check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout.rstrip("\n")
 
 
-def shown(commit: str, path: Path) -> bytes:
+def shown(commit: str, path: str) -> bytes:
     """Return the bytes of the file in the commit."""
     return subprocess.run(
         ["git", "show", f"{commit}:{path}"], check=True, stdout=subprocess.PIPE
     ).stdout
+
+
+def metric(commit: str, path: str) -> dict[str, Any]:
+    """Return the content of the JSON file in the commit."""
+    content: dict[str, Any] = json.loads(shown(commit, path))
+    return content
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Opens MLflow with the columns that compare models: `python scripts/ui.py PORT`.
+"""Start MLflow with the columns that compare models: `python scripts/ui.py PORT`.
 
-MLflow keeps a shared view of an experiment as a tag, its content compressed; the address names the
-tag. That is how its own button «Share» does it, in no interface that it documents (MLflow 3.17).
+MLflow stores a shared view of an experiment as a tag with compressed content; the address names the
+tag. Its own button «Share» does the same; the format is not documented (MLflow 3.17).
 """
 
 import base64
@@ -13,7 +13,7 @@ import sys
 import zlib
 from pathlib import Path
 
-# Of this checkout, whatever is installed.
+# The code of this checkout, not the installed package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from mien.errors import MienError
@@ -36,7 +36,7 @@ VIEW = {
 
 
 def main() -> None:
-    """Set the view, print its address and become MLflow's server, unless there is one."""
+    """Set the view, print its address and start MLflow's server, unless there is one."""
     port, root = sys.argv[1], Path.cwd()
     uri = store.address(root)
     try:
@@ -45,16 +45,17 @@ def main() -> None:
     except MienError as error:
         sys.exit(f"ui: {error}")
     base = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
-    # No password in what is shown.
+    # The printed address contains no password.
     shown = re.sub("//[^/@]*@", "//", base)
     print(f"{shown}/#/experiments/{experiment}/runs?viewStateShareKey={view}", flush=True)
     if base != uri:
         command = ["mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
-        os.execvp(command[0], [*command, "--port", port])
+        # One person looks: MLflow's own four processes would only start more slowly.
+        os.execvp(command[0], [*command, "--port", port, "--workers", "1"])
 
 
 def shared_view(root: Path) -> tuple[str, str]:
-    """Return the experiment's id and the key of the view, which it has from now on."""
+    """Store the view in the experiment; return the experiment's id and the view's key."""
     opened = store.connect(root)
     text = json.dumps(VIEW)
     key = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

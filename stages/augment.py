@@ -1,4 +1,4 @@
-"""augment: the train split, varied copies, mirrored images for the smaller classes, a preview."""
+"""augment: the train split with augmented copies, optional class balancing, and a preview."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from mien.training.augmentation import VARIATIONS, preview, training_set
 
 
 def main(params: Params) -> None:
-    """Write the training set and a sheet of variations."""
+    """Write the training set and a contact sheet of augmented images."""
     train = faces.load(Path("data/faces/train"))
     faces.save(training_set(train, params.augment, params.seed), Path("data/training"))
-    title = "An original in each row, then variations as training draws them"
+    title = "Each row: an original, then variations as in training"
     sheet = figures.contact_sheet(
         *preview(train, params.augment, params.seed), VARIATIONS + 1, title
     )

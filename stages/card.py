@@ -1,4 +1,4 @@
-"""card: what a reader has to know before using the champion, as reports/model_card.md."""
+"""card: the champion's model card, reports/model_card.md."""
 
 from pathlib import Path
 
@@ -10,17 +10,19 @@ from mien.report.model_card import model_card
 
 def main(params: Params) -> None:
     """Write the model card from the pipeline's numbers."""
+    exported = read_json(Path("models/export/card.json"))
     text = model_card(
-        read_json(Path("models/export/card.json")),
+        exported,
         audit=read_json(Path("metrics/audit.json")),
         evaluation=read_json(Path("metrics/evaluate.json")),
         robustness=read_json(Path("metrics/robustness.json")),
         export=read_json(Path("metrics/export.json")),
         suspects=read_json(Path("metrics/suspects.json")),
+        groups=read_json(Path("metrics/groups.json")),
         policy=params.audit.policy,
         split=params.data.split,
         resplit=params.data.resplit,
-        drawn=not params.data.url and Path(params.data.source, "recipe.yaml").is_file(),
+        drawn=exported["drawn"],
         seed=params.seed,
     )
     Path("reports/model_card.md").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""distill ARCH: a student, a net that learns from what the ensemble says of the training images."""
+"""distill ARCH: a student, a network trained on the ensemble's predictions."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from written import TRAINING, VALIDATION
 
 
 def main(params: Params) -> None:
-    """Train the student; write what `train` writes, under distill/ARCH."""
+    """Train the student; write the same files as `train`, under distill/ARCH."""
     arch = sys.argv[1]
     models.use_backend(params.train.backend, params.train.devices)
     from mien.training import distillation, recipe

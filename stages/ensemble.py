@@ -1,4 +1,4 @@
-"""ensemble: what the models say together, fitted on validation and scored out of fold."""
+"""ensemble: a combination of the models, fitted on validation and scored out of fold."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ VALIDATION = Path("data/faces/validation")
 
 
 def main(params: Params) -> None:
-    """Judge every method; write the combination by the one asked for or by the best."""
+    """Score every method; write the combination by the requested or the best method."""
     remove_files_of_gone_models(params)
     candidates = {
         model.name: ensemble.Candidate(

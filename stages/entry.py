@@ -1,4 +1,4 @@
-"""Puts the code of this checkout first on the path, and passes on what every stage calls.
+"""Put this checkout's code first on the path, and re-export `run`, which every stage calls.
 
 An experiment in a temporary folder runs its own copy of the code, not the installed package.
 """

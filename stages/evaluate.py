@@ -1,4 +1,4 @@
-"""evaluate: scores of every model on test, which no other stage reads, the champion, charts."""
+"""evaluate: scores of every model on test, which no other stage reads; champion and charts."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ REPORTS, PREDICTIONS = Path("reports/evaluate"), Path("data/predictions")
 
 
 def main(params: Params) -> None:
-    """Score the trained models and their ensemble; write what the stage's outs name."""
+    """Score the trained models and their ensemble; write scores, tables, charts and sheets."""
     trained, ensemble = trained_models(params), ModelId("ensemble")
     models = Models(
         ids={model.name: model for model in trained},
@@ -33,6 +33,7 @@ def main(params: Params) -> None:
     write_json(Path("metrics/evaluate.json"), made.metrics() | {"tta": params.evaluate.tta})
     write_json(Path("metrics/summary.json"), made.summary)
     write_json(Path("metrics/robustness.json"), made.robustness.metrics(made.champion))
+    write_json(Path("metrics/groups.json"), made.groups)
     for name, rows in made.tables.items():
         rows.to_csv(REPORTS / f"{name}.csv", index=False)
     drawn = [*charts.model_figures(made)]
@@ -50,7 +51,7 @@ def main(params: Params) -> None:
 
 
 def table(model: ModelId, name: str) -> pd.DataFrame:
-    """Return a table that the model's stage wrote; a class may be called NA."""
+    """Return a table written by the model's stage; a class may be called NA."""
     return pd.read_csv(model.report_folder / f"{name}.csv", keep_default_na=False, na_values=[""])
 
 

@@ -1,4 +1,4 @@
-"""export: the champion as an ONNX file that needs no TensorFlow, smaller versions, and a card."""
+"""export: the champion as an ONNX file without TensorFlow, smaller versions, and a card."""
 
 import sys
 from pathlib import Path
@@ -14,8 +14,8 @@ EXPORT, ENSEMBLE = Path("models/export"), ModelId("ensemble")
 
 
 def main(params: Params) -> None:
-    """Write the champion's files, its card, and what was measured of them."""
-    # Whatever the members were trained on: every backend reads the same weights.
+    """Write the champion's files, its card, and the measurements of these."""
+    # Whatever backend the members were trained with: all of them read the same weights.
     models.use_backend("tensorflow")
     from mien.export import champion
 
@@ -33,7 +33,9 @@ def main(params: Params) -> None:
     calibrated = champion.calibrate(nets, together, cross_fitted, validation, params.seed)
     test = evaluation["models"][name]
     made = champion.export(nets, records, calibrated, validation, test, params.seed)
-    write_json(EXPORT / "card.json", made.card)
+    # Who reads real faces with the model is to know that it has seen none.
+    drawn = not params.data.url and Path(params.data.source, "recipe.yaml").is_file()
+    write_json(EXPORT / "card.json", made.card | {"drawn": drawn})
     for version, file in made.files.items():
         (EXPORT / f"{version}.onnx").write_bytes(file)
     if "error" in made.measured:

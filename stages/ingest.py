@@ -1,4 +1,4 @@
-"""ingest: every picture of the source, untouched, in one file with its name, label and split."""
+"""ingest: every picture of the source, unchanged, in one file with name, label and split."""
 
 from collections import Counter
 from pathlib import Path
@@ -23,7 +23,7 @@ def main(params: Params) -> None:
     labels = Labels(data.labels, data.classes)
     with sources.opened(path, labels, data.format, data.groups, data.resplit) as source:
         for kind, names in source.left_out.items():
-            print(f"ingest: left out {len(names):,} {kind}: {sources.examples(names)}")
+            print(f"ingest: left out {kind} ({len(names):,}): {sources.examples(names)}")
         pictures = tqdm(source, desc="ingest", unit=" images", delay=2, disable=None)
         raw.write(source, pictures, Path("data/raw.parquet"))
     counts = Counter(entry.split for entry in source.entries)

@@ -1,6 +1,5 @@
-"""prepare: raw images become grey faces in three splits; the audit's policy says what is kept."""
+"""prepare: raw images become grey faces in three splits, filtered by the audit's policy."""
 
-import sys
 from pathlib import Path
 
 from entry import run
@@ -18,14 +17,12 @@ REPORTS = Path("reports/audit")
 
 def main(params: Params) -> None:
     """Write the splits, the audit's tables and charts, and sheets of faces."""
-    # Not above: `mien` tells OpenCV the largest image that it may decode, and has to come first.
+    # Not at the top: `mien` must be imported first, because it sets OpenCV's limit on image size.
     import cv2
 
-    # The audit names what cannot be decoded; the lines OpenCV writes of it name no file.
+    # The audit reports files that cannot be decoded; OpenCV's own messages name no file.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    detector, note = detection.best() if params.data.detect_faces else (None, None)
-    if note:
-        print(f"prepare: {note}", file=sys.stderr)
+    detector = detection.YuNet() if params.data.detect_faces else None
     made = prepare(Path("data/raw.parquet"), params, detector)
     for split, kept in kept_faces(made):
         faces.save(kept, Path("data/faces", split))

@@ -1,4 +1,4 @@
-"""suspects: nets judge the labels of the train images that they have not learnt from."""
+"""suspects: cross-validated networks search the train split for doubtful labels."""
 
 import shutil
 from pathlib import Path

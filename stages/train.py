@@ -1,4 +1,4 @@
-"""train: one model, measured on validation, resumable after a kill, shown live in MLflow."""
+"""train: one model, measured on validation, resumable after a kill, logged live to MLflow."""
 
 from entry import run
 from mien import faces, models

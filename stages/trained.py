@@ -1,4 +1,4 @@
-"""What `train` and `distill` share: one training, shown live, and its files."""
+"""Shared by `train` and `distill`: one training, logged live, and its files."""
 
 import shutil
 from typing import Any
@@ -19,7 +19,7 @@ def train_model(
 
     made, hashes = recipe.recipe(params, training), stage_inputs()
     record = made.record(model.name, {path: hashes[path] for path in DATA}) | extra
-    # DVC hashes the path of a weights file, not what lies there.
+    # DVC hashes the path of a weights file, not its content.
     checkpoints = scratch() / "train" / tracking.key([hashes, record["pretrained"]])
     events = scratch() / "tensorboard" / model.dvc_stage if params.tensorboard else None
     run = tracking.live(model, tracking.key(hashes), record["params"], root())
@@ -31,7 +31,7 @@ def train_model(
 
         how: dict[str, Any] = {**made.arguments, "checkpoints": checkpoints / "model"}
         trained = fitting.fit(made.spec, training, validation, **how, watch=watch)
-        # What a kill between a checkpoint and its log left out.
+        # Epochs that were not logged because of a kill after their checkpoint.
         watch(trained.history)
         metrics = write_model(model, trained, validation, record)
         if params.train.folds:

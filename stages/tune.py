@@ -1,6 +1,6 @@
 """tune ARCH: a study of one architecture; its best trial and the start, both trained in full.
 
-With `--worker` it only runs trials, of a study that many processes share.
+With `--worker` it only runs trials of a study that several processes share.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main(params: Params) -> None:
     write_json(model.metrics_file, metrics | {"tuning": tuned.summary})
     tuned.trials.to_csv(model.report_folder / "trials.csv", index=False)
     tuned.importances.to_csv(model.report_folder / "importances.csv", index=False)
-    # Only now it is known which training is the model's.
+    # Only now it is known which training gave the model.
     with tracking.live(model, tracking.key(hashes), record["params"], root()) as live:
         live.log(tuned.best.trained.history)
         live.finish(record, tuned.best.trained.seconds)

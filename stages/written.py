@@ -1,4 +1,4 @@
-"""The files of a model, as `train`, `tune` and `distill` write them, and where its images lie."""
+"""Write the files of a model, for `train`, `tune` and `distill`; paths of their data."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mien.training.fitting import Trained
 
 TRAINING, VALIDATION = Path("data/training"), Path("data/faces/validation")
-# Their hashes enter a model's record.
+# Their hashes are part of a model's record.
 DATA = (str(TRAINING), str(VALIDATION))
 
 

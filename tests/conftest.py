@@ -1,4 +1,4 @@
-"""Small made faces and encoders that several tests use."""
+"""Small made faces and encoders that several tests use, and the order of the tests."""
 
 import json
 import os
@@ -17,14 +17,26 @@ import pytest
 from mien.faces import Faces
 
 SRC = Path(__file__).parents[1] / "src"
+STAGES = SRC.parent / "stages"
 CLASSES = ("happy", "neutral", "sad", "surprise")
-# A file is one process's: begun last, these would leave the others without work.
-LONGEST = {"test_architectures_stage.py", "test_kills.py", "test_notebook.py", "test_pipeline.py"}
+# Begun last, these would leave the other processes without work.
+LONGEST = {"pipeline", "test_kills.py", "test_notebook.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """Make a file, or what a mark groups, the work of one process; the longest come first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in LONGEST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stages_on_the_path() -> Iterator[None]:
+    """Let tests call the `main` of a stage, see `stage_project.run_stage`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(STAGES)
+        yield
 
 
 def drawn_images(count: int, seed: int = 0, size: int = 48) -> tuple[np.ndarray, np.ndarray]:
@@ -42,9 +54,9 @@ def drawn_images(count: int, seed: int = 0, size: int = 48) -> tuple[np.ndarray,
     return images, codes
 
 
-def made_faces(count: int, seed: int = 0) -> Faces:
+def made_faces(count: int, seed: int = 0, size: int = 48) -> Faces:
     """Return `count` drawn faces as a split."""
-    images, codes = drawn_images(count, seed)
+    images, codes = drawn_images(count, seed, size)
     index = pd.DataFrame(
         {
             "name": [f"{seed}/{row}.png" for row in range(count)],
@@ -55,6 +67,16 @@ def made_faces(count: int, seed: int = 0) -> Faces:
         }
     )
     return Faces(images, index)
+
+
+def made_predictions(count: int, skill: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and probabilities of the four classes, right by chance where `skill` is 0."""
+    rng = np.random.default_rng((seed, count))
+    labels = rng.integers(4, size=count)
+    logits = rng.normal(size=(count, 4))
+    logits[np.arange(count), labels] += skill
+    odds = np.exp(logits)
+    return labels, odds / odds.sum(axis=1, keepdims=True)
 
 
 def encoded(image: np.ndarray, extension: str = ".png") -> bytes:

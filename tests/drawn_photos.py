@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 from conftest import CLASSES
 
+from mien.crops.alignment import MIDDLE, SIDE
+from mien.crops.detection import Detection
 from mien.sources.face import Expression, Extras, Look, draw
 
 SIZE, GROUND = 48, 60
-# A person seen from the front in even light, whom both detectors find.
+# A person seen from the front in even light, whom YuNet finds.
 LOOK = Look(
     head_width=0.79, jaw=0.24, skin=124, hair=12, hairline=-0.57, brow_weight=0.11, brow_place=0.02,
     eye_size=1.16, eye_distance=1.0, iris=93, nose_length=1.0, nose_width=0.14, mouth_size=1.1,
@@ -33,6 +35,14 @@ def photo(height: int, width: int, *places: tuple[int, int, int, float]) -> np.n
     for x, y, side, roll in places:
         scene[y : y + side, x : x + side] = face(side, roll)
     return cv2.cvtColor(scene, cv2.COLOR_GRAY2BGR)
+
+
+def detected(box: tuple[int, int, int, int]) -> Detection:
+    """Return a face whose crop is upright and has its middle in that of the box."""
+    x, y, width, height = box
+    middle = x + width / 2, y + height / 2 + (MIDDLE - 0.5) * SIDE * width
+    around = np.array([(-1, -1), (1, -1), (0, 0), (-1, 1), (1, 1)])
+    return Detection(box, middle + 0.25 * width * around)
 
 
 def _number(value: int) -> bytes:

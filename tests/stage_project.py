@@ -1,4 +1,4 @@
-"""A DVC project with this tree's code, and its stages as modules of this process."""
+"""A DVC project with this tree's code, and its stages run in this process."""
 
 import importlib
 import shutil
@@ -23,21 +23,15 @@ def lay_project() -> None:
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
 
 
-def forget_stages() -> None:
-    """Drop the stages' modules: `entry` knows whose stage it is from its import on."""
-    for path in (ROOT / "stages").glob("*.py"):
-        sys.modules.pop(path.stem, None)
-
-
 def run_stage(name: str, *arguments: str) -> None:
-    """Run the stage's main in this process, as DVC runs it."""
+    """Run the stage's main in this process and the current folder, as DVC runs it.
+
+    `conftest` has put the stages on the path.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_STAGE", "@".join([name, *arguments]))
         patch.setattr(sys, "argv", [f"{name}.py", *arguments])
-        patch.syspath_prepend(ROOT / "stages")
-        forget_stages()
         importlib.import_module(name).main(params.load())
-        forget_stages()
 
 
 def change(section: str, **values: object) -> None:

@@ -1,6 +1,7 @@
-"""The command `mien` measures what it lists and answers mistakes in one line."""
+"""The command `mien` lists architectures, starts workers and answers mistakes in one line."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,39 +9,49 @@ import pytest
 from dvc.utils.serialize import dump_yaml, load_yaml
 
 from mien import cli, models
+from mien.models import registry
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_models_lists_measured_figures_and_the_source(capsys):
+def test_models_lists_figures_and_the_source(capsys):
     cli.main(["models", "mini_xception", "compact"])
     head, first, second = capsys.readouterr().out.splitlines()
     assert head.split() == ["name", "parameters", "multiply-adds", "source"]
+    # Arriaga et al. give 58,423 parameters for the seven classes of FER2013.
     assert first.split()[:2] == ["mini_xception", "58,423"]
     assert first.endswith("Arriaga et al. 2017, arXiv:1710.07557")
-    spec = {"arch": "compact", "classes": list("abcdefg"), "image_size": 48}
-    parameters, multiply_adds = models.cost(models.build(spec))
+    parameters, multiply_adds = registry.measured_costs()["compact"]
     assert second.split()[:4] == ["compact", f"{parameters:,}", f"{multiply_adds / 1e6:.1f}", "M"]
 
 
-def test_models_without_names_lists_all(capsys, monkeypatch):
-    monkeypatch.setattr(models, "build", lambda spec: spec)
-    monkeypatch.setattr(models, "cost", lambda model: (0, 0))
-    cli.main(["models"])
-    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert listed == list(models.ARCHITECTURES)
+def test_models_without_names_lists_all_and_imports_no_keras():
+    code = "import sys; from mien import cli; cli.main(['models']); print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    _, *listed, keras = done.stdout.splitlines()
+    assert [line.split()[0] for line in listed] == registry.names()
+    assert all(registry.source(line.split()[0]) in line for line in listed)
+    assert keras == "False"
+
+
+def test_a_net_that_the_table_of_costs_lacks_is_built_to_be_measured(capsys, monkeypatch):
+    built = []
+    monkeypatch.setattr(registry, "measured_costs", lambda: {"vgg": (1, 1)})
+    monkeypatch.setattr(models, "use_backend", lambda name: None)
+    monkeypatch.setattr(models, "build", lambda spec: built.append(spec))
+    monkeypatch.setattr(models, "cost", lambda net: (1_234_567, 8_940_000))
+    cli.main(["models", "vgg", "two_conv"])
+    assert capsys.readouterr().out.splitlines()[2].split()[:3] == ["two_conv", "1,234,567", "8.9"]
+    (spec,) = built
+    assert (spec["arch"], len(spec["classes"]), spec["image_size"]) == ("two_conv", 7, 48)
 
 
 def test_an_unknown_name_is_one_line_with_the_known_ones():
     with pytest.raises(SystemExit) as caught:
         cli.main(["models", "vgg9"])
-    assert str(caught.value).startswith("mien: unknown architecture 'vgg9'; one of compact, seed")
-
-
-def test_a_missing_keras_is_one_line_with_the_remedy(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r"mien: Keras is not installed; run `pip install 'mien\["):
-        cli.main(["models"])
+    line = str(caught.value)
+    assert line.startswith("mien: unknown architecture 'vgg9'")
+    assert ", ".join(registry.names()) in line
 
 
 @pytest.fixture
@@ -82,7 +93,18 @@ def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
         cli.main(["tune-worker", "compact"])
 
 
-def test_a_tune_worker_without_optuna_is_one_line(shared, monkeypatch):
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        (["models"], "Keras"),
+        (["tune-worker", "compact"], "Optuna"),
+        (["report"], "DVC"),
+        (["doctor"], "DVC"),
+    ],
+)
+def test_a_missing_package_is_one_line_with_the_remedy(shared, monkeypatch, arguments, package):
+    monkeypatch.setattr(registry, "measured_costs", dict)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r"Optuna is not installed; run `pip install 'mien\[pipel"):
-        cli.main(["tune-worker", "compact"])
+    remedy = r"run `pip install '\.\[pipeline[a-z,]*\]'` in the project's checkout$"
+    with pytest.raises(SystemExit, match=rf"^mien: {package} is not installed; {remedy}"):
+        cli.main(arguments)

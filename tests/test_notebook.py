@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from packaging.requirements import Requirement
 from small_clone import SMALL, dvc, git, small_zip
 
 ROOT = Path(__file__).parents[1]
@@ -18,13 +20,17 @@ class drive:
 class output:
     serve_kernel_port_as_window = print
 """
+# Notes what it is asked to install: to work that out takes minutes and a package index.
+PIP = """#!/bin/bash
+echo "$*" >>"{}"
+"""
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> Path:
     """Return the folder in which the notebook ran; the Drive is `kept` in it."""
     room = tmp_path_factory.mktemp("colab")
-    project, package = room / "origin", room / "python/google"
+    project, package, pip = room / "origin", room / "python/google", room / "bin/pip"
     for file in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
         if (ROOT / file).is_file():
             (project / file).parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +38,9 @@ def ran(tmp_path_factory) -> Path:
     git(project, "init", "-q", "-b", "main")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "origin")
+    pip.parent.mkdir()
+    pip.write_text(PIP.format(room / "installed"))
+    pip.chmod(0o755)
     package.mkdir(parents=True)
     (package / "colab.py").write_text(COLAB)
     small = {f"{section}.{key}": value for (section, key), value in SMALL.items()}
@@ -43,12 +52,12 @@ def ran(tmp_path_factory) -> Path:
         f"REPOSITORY, FACES = {str(project)!r}, {str(small_zip(room / 'faces.zip'))!r}\n"
         f"KEPT, PARAMS = {str(room / 'kept')!r}, {params!r}"
     )
-    # Drive stands in for itself; the server is not started, and pip only says what it would do.
+    # Drive stands in for itself, and the server is not started.
     notebook.cells[-1].source = notebook.cells[-1].source.replace('["mlflow",', '["echo",')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        path = (pip.parent, Path(sys.executable).parent, os.environ["PATH"])
+        patch.setenv("PATH", os.pathsep.join(map(str, path)))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(room / "python"), str(room / "mien/src")]))
-        patch.setenv("PIP_DRY_RUN", "1")
         NotebookClient(notebook, timeout=600, resources={"metadata": {"path": room}}).execute()
     return room
 
@@ -59,6 +68,16 @@ def test_the_notebook_runs_and_keeps_its_results_in_drive(ran):
     champion = json.loads((ran / "kept/metrics/summary.json").read_text())["champion"]["model"]
     assert champion in ("train", "ensemble")
     assert "<html" in (ran / "kept/report.html").read_text()
+
+
+def test_it_installs_what_is_pinned_and_the_cuda_libraries_of_that_tensorflow(ran):
+    pinned, itself = (ran / "installed").read_text().splitlines()
+    assert itself.endswith("--no-deps --editable .")
+    file, cuda = pinned.split()[-2], Requirement(pinned.split()[-1])
+    text = (ran / "mien" / file).read_text()
+    (version,) = re.findall(r"^tensorflow==(\S+)", text, re.MULTILINE)
+    assert (cuda.name, cuda.extras) == ("tensorflow", {"and-cuda"})
+    assert version in cuda.specifier
 
 
 def test_a_later_session_trains_nothing_again(ran):

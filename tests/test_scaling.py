@@ -7,21 +7,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+import postgres
 import pytest
 import yaml
-from dvc.utils.serialize import dump_yaml, load_yaml
-from stage_project import ROOT, lay_project
+from laid import ARCH, lay
+from stage_project import ROOT, change
 
-sys.path.append(str(ROOT / "tests/tuning"))
-import made_stage
-import postgres
+TUNE = {
+    "archs": [ARCH],
+    "trials": 4,
+    "epochs": 1,
+    "search": {
+        "model": {},
+        "train": {"learning_rate": {"low": 0.0005, "high": 0.02, "log": True}},
+        "augment": {},
+    },
+}
 
-PAGE = (ROOT / "docs/scaling.md").read_text()
+
+def page() -> str:
+    return (ROOT / "docs/scaling.md").read_text()
 
 
 def block(language: str) -> str:
     """Return the page's one block of code in `language`."""
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (text,) = re.findall(rf"^```{language}\n(.*?)^```", page(), re.MULTILINE | re.DOTALL)
     return text
 
 
@@ -29,7 +39,7 @@ def test_the_table_is_what_the_arithmetic_prints():
     command = [sys.executable, "-c", block("python")]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.count("\n") == 12
-    assert printed in PAGE
+    assert printed in page()
 
 
 def test_the_job_is_one_that_kubernetes_takes():
@@ -48,15 +58,14 @@ def test_shellcheck_finds_nothing_in_the_script():
 def test_two_tasks_of_the_array_share_one_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with postgres.server() as database:
-        lay_project()
-        made_stage.prepare(trials=4, epochs=1, storage=database)
-        settings = load_yaml("params.yaml")
-        dump_yaml("params.yaml", settings | {"tensorboard": False})
+        lay(tmp_path)
+        change("train", epochs=1, warmup_epochs=0)
+        change("tune", **TUNE, storage=database)
         # What the script activates.
         Path(".venv/bin").mkdir(parents=True)
         Path(".venv/bin/activate").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
-        script = block("bash").replace("(compact two_conv)", f"({made_stage.ARCH})")
-        assert made_stage.ARCH in script
+        script = block("bash").replace("(compact two_conv)", f"({ARCH})")
+        assert f"({ARCH})" in script
         slurm = {"SLURM_SUBMIT_DIR": str(tmp_path), "MIEN_TRACKING": "off"}
         tasks = [
             subprocess.Popen(

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from mien import models
-from mien.errors import MienError, TuningError
+from mien.completion import SHELLS, PrintCompletion
+from mien.errors import INSTALL, MienError, TuningError
 from mien.inference import command as predict
 from mien.models import face_weights, registry
 
-# The task in numbers: faces of the pipeline's size, the classes of FER2013.
+# For which costs are computed: the pipeline's image size, the number of classes of FER2013.
 SIDE, CLASSES = 48, 7
 ROW = "{:<18} {:>12} {:>15}  {}"
 
@@ -21,10 +23,10 @@ ROW = "{:<18} {:>12} {:>15}  {}"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends in one line and exit code 1.
 
-    Ctrl-C ends in one line and 130, a closed pipe (`mien … | head`) in silence and 141, the codes
-    that shells give them.
+    Ctrl-C ends in one line and exit code 130, a closed pipe (`mien … | head`) silently with 141, as
+    in shells.
     """
-    # None where it was closed before the start: then nobody wants to read it.
+    # None if it was closed before the start: then the output is not wanted.
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given = _parser().parse_args(arguments)
             given.run(given)
         finally:
-            # Not left to the interpreter's end, where what fails is a traceback.
+            # Not at the interpreter's exit, where an error would be a traceback.
             sys.stdout.flush()
     except MienError as error:
         sys.exit(f"mien: {error}")
@@ -41,35 +43,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("mien: interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        # What is still to be written goes nowhere.
+        # Discard what is still to be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141 if isinstance(error, BrokenPipeError) else f"mien: {error}")
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose errors are as all others: one line, exit code 1."""
+    """A parser whose errors are like all others: one line, exit code 1."""
 
     def error(self, message: str) -> NoReturn:
         raise MienError(f"{message}; see `{self.prog} --help`")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser("mien", description="Reads facial expressions.")
+    parser: argparse.ArgumentParser = _Parser(
+        "mien",
+        description="Classifies facial expressions.",
+        epilog="Example: mien predict photo.jpg",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the script that completes `mien` in {', '.join(SHELLS)}",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser(
         "models",
         help="list the architectures",
         description=f"List the architectures: parameters, multiply-adds for one face of {SIDE} by "
         f"{SIDE} pixels and {CLASSES} classes, and source.",
+        epilog="Example: mien models compact resnet --format json",
     )
-    listing.add_argument("name", nargs="*", help="architecture; all of them if left out")
-    listing.set_defaults(run=lambda given: list_models(given.name or registry.names()))
+    listing.add_argument("name", nargs="*", help="architecture; default: all")
+    _add_format(listing)
+    listing.set_defaults(
+        run=lambda given: list_models(given.name or registry.names(), given.format == "json")
+    )
     predict.add(commands)
     weights = commands.add_parser(
         "weights",
-        help="get trained weights that a net can start from",
+        help="get trained weights that a network can start from",
         description="Get `faces`, a MobileNet that tells people apart (VGGFace2, for research "
-        "only), for model.weights. Start it in the project's root.",
+        "only), for model.weights. Run it in the root of the project.",
     )
     weights.add_argument("name", choices=["faces"], help="%(choices)s")
     weights.add_argument(
@@ -81,9 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     weights.set_defaults(run=lambda given: get_weights(given.path))
     worker = commands.add_parser(
         "tune-worker",
-        help="work on the study of an architecture that lies in tune.storage",
-        description="Run trials of a study, until it has all of them. Start it in a checkout of "
-        "the project with its data, on any machine that reaches tune.storage, as often as wanted.",
+        help="run trials of a shared study in tune.storage",
+        description="Run trials of a study until it has all of them. Start it in a checkout of the "
+        "project with its data, on any machine that can reach tune.storage, as often as you like.",
+        epilog="Example: mien tune-worker compact",
     )
     worker.add_argument("arch", help="one of tune.archs")
     worker.set_defaults(run=lambda given: tune_worker(given.arch))
@@ -92,32 +111,71 @@ def _parser() -> argparse.ArgumentParser:
         help="write the state of the pipeline as one HTML file",
         description="Write scores, charts, audit and tuning as one HTML file that opens offline. "
         "Start it in the project's root.",
+        epilog="Example: mien report --rev main --output state.html",
     )
-    report.add_argument("--rev", help="revision in Git; the page tells what changed since")
+    report.add_argument("--rev", help="Git revision; the page shows what changed since")
     report.add_argument("--output", type=Path, default=Path("report.html"), help="%(default)s")
     report.set_defaults(run=lambda given: write_report(given.rev, given.output))
     doctor = commands.add_parser(
         "doctor",
-        help="look for what is wrong with a project",
+        help="check a project for problems",
         description="Check versions, params, folders, free space, locks, DVC's cache (every object "
-        "is hashed anew, a damaged one removed) and MLflow, a line each. Start it in the project's "
-        "root.",
+        "is hashed again, a damaged one is removed) and MLflow, a line each. Start it in the "
+        "project's root. Exit code 1: something is wrong.",
+        epilog="Example: mien doctor --repair",
     )
-    doctor.set_defaults(run=lambda given: examine())
+    doctor.add_argument(
+        "--repair", action="store_true", help="set MLflow's paths right after a move or a copy"
+    )
+    _add_format(doctor)
+    doctor.set_defaults(run=lambda given: examine(given.repair, given.format == "json"))
+    promote = commands.add_parser(
+        "promote",
+        help="make the best model of the last experiment the champion",
+        description="Move the alias `champion` in MLflow to the model that has `challenger`, the "
+        "best one of the last `dvc exp run`. Start it in the project's root.",
+        epilog="Example: mien promote",
+    )
+    promote.set_defaults(run=lambda given: promote_challenger())
     return parser
 
 
-def list_models(names: Sequence[str]) -> None:
-    """Print a row for each architecture; one that architectures/costs.csv lacks is built for it.
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="%(default)s")
+
+
+class _Version(argparse.Action):
+    """Prints the version; it is looked up, which takes time, only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"mien {version('mien')}")
+        parser.exit()
+
+
+def list_models(names: Sequence[str], as_json: bool) -> None:
+    """Print a row per architecture; one that is not in architectures/costs.csv is built.
+
+    Args:
+        names: architectures.
+        as_json: print a JSON list instead, when all are known.
 
     Raises:
-        MienError: there is no such architecture, or Keras is needed and not installed.
+        MienError: there is no such architecture, or Keras is needed but not installed.
     """
     try:
         names = [registry.known(name) for name in names]
     except ValueError as error:
         raise MienError(str(error)) from error
     costs = registry.measured_costs()
+    if as_json:
+        columns = ("name", "parameters", "multiply_adds", "source")
+        rows = (
+            (name, *(costs.get(name) or _measured(name)), registry.source(name)) for name in names
+        )
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=1))
+        return
     print(ROW.format("name", "parameters", "multiply-adds", "source"), flush=True)
     for name in names:
         parameters, multiply_adds = costs.get(name) or _measured(name)
@@ -126,12 +184,12 @@ def list_models(names: Sequence[str]) -> None:
 
 
 def _measured(name: str) -> tuple[int, int]:
-    """Return parameters and multiply-adds of an architecture, built to be measured."""
+    """Build an architecture; return its parameters and multiply-adds."""
     backend = next(
         (name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)), None
     )
     if backend is None or importlib.util.find_spec("keras") is None:
-        raise MienError("Keras is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"Keras is not installed; {INSTALL.format('pipeline')}")
     models.use_backend(backend)
     spec = {"arch": name, "classes": [""] * CLASSES, "image_size": SIDE}
     return models.cost(models.build(spec))
@@ -150,14 +208,14 @@ def get_weights(path: Path | None) -> None:
 
 
 def tune_worker(arch: str) -> None:
-    """Become a process of the stage `tune@ARCH` that only runs trials.
+    """Replace this process by the stage `tune@ARCH`, which only runs trials.
 
     Raises:
-        MienError: params.yaml has no such study in a database, the data is not there, or the
+        MienError: params.yaml has no such study in a database, the data is missing, or the
             pipeline is not installed.
     """
     if importlib.util.find_spec("optuna") is None:
-        raise MienError("Optuna is not installed; run `pip install 'mien[pipeline,postgres]'`")
+        raise MienError(f"Optuna is not installed; {INSTALL.format('pipeline,postgres')}")
     from mien import params
 
     tune = params.load().tune
@@ -170,7 +228,7 @@ def tune_worker(arch: str) -> None:
     for path in ("stages/tune.py", "data/training", "data/faces/validation"):
         if not Path(path).exists():
             raise TuningError(f"{path} is missing; run this in the project, after `dvc pull`")
-    # Not a child: signals are to reach the one that works.
+    # Not a child process, so that signals reach the stage.
     environment = os.environ | {"DVC_STAGE": f"tune@{arch}"}
     os.execve(sys.executable, [sys.executable, "stages/tune.py", arch, "--worker"], environment)
 
@@ -179,10 +237,11 @@ def write_report(rev: str | None, output: Path) -> None:
     """Write the workspace's state as HTML.
 
     Raises:
-        MienError: this is no project, Git knows no such revision, or the pipeline is not installed.
+        MienError: this is not a project, there is no such revision, or the pipeline is not
+            installed.
     """
     if importlib.util.find_spec("dvc") is None:
-        raise MienError("DVC is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")
     from mien.report import changes, page, staleness, states
 
     state = states.workspace()
@@ -193,23 +252,43 @@ def write_report(rev: str | None, output: Path) -> None:
     print(f"wrote {output}")
 
 
-def examine() -> None:
-    """Print a line for each check of the project.
+def promote_challenger() -> None:
+    """Make the challenger in MLflow the champion, and print what changed.
 
     Raises:
-        MienError: this is no project, something is wrong, or the pipeline is not installed.
+        MienError: this is no project, there is no challenger, or the pipeline is not installed.
+    """
+    if importlib.util.find_spec("mlflow") is None:
+        raise MienError(f"MLflow is not installed; {INSTALL.format('pipeline')}")
+    from mien import tracking
+
+    print(tracking.promote(Path.cwd()))
+
+
+def examine(repair: bool, as_json: bool) -> None:
+    """Print a line for each check of the project.
+
+    Args:
+        repair: whether MLflow's paths of a moved project are set right, too.
+        as_json: print a JSON list instead, when all are done.
+
+    Raises:
+        MienError: this is not a project, a check fails, or the pipeline is not installed.
     """
     if importlib.util.find_spec("dvc") is None:
-        raise MienError("DVC is not installed; run `pip install 'mien[pipeline]'`")
+        raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")
     if not Path("dvc.yaml").exists():
         raise MienError(f"no dvc.yaml in {Path.cwd()}; go to the project's root")
     from mien import doctor
 
-    wrong = 0
-    for name, good, said in doctor.examine():
-        print(f"{'ok   ' if good else 'WRONG'} {name:<9} {said}", flush=True)
-        wrong += not good
-    if wrong:
+    checks = []
+    for name, good, said in doctor.examine(repair):
+        checks.append({"check": name, "ok": good, "evidence": said})
+        if not as_json:
+            print(f"{'ok   ' if good else 'WRONG'} {name:<9} {said}", flush=True)
+    if as_json:
+        print(json.dumps(checks, indent=1, ensure_ascii=False))
+    if wrong := sum(not check["ok"] for check in checks):
         raise MienError(f"doctor: {wrong} of the checks found something wrong")
 
 

@@ -1,4 +1,4 @@
-"""What `mien doctor` looks at in a project: each check ends in one line of evidence."""
+"""The checks of `mien doctor`; the result of each is one line."""
 
 import json
 import re
@@ -18,22 +18,25 @@ from dvc_data.hashfile.hash import hash_file
 from packaging.requirements import Requirement
 
 from mien import params, tracking
-from mien.errors import MienError
+from mien.errors import INSTALL, MienError
 
-# Told even where nothing is wrong, as a report of a fault begins with them.
+# Printed even if nothing is wrong, because bug reports need them.
 TOLD = ("mien", "dvc", "mlflow", "tensorflow", "keras", "optuna")
 FOLDERS = (".", ".dvc/tmp", ".dvc/cache", ".mien", "data", "metrics", "models", "reports")
-# A training and its copy in the cache need some hundred megabytes.
+# A training and its copy in the cache need a few hundred megabytes.
 LEAST_GB = 1.0
-# Other files in the cache are copies that a kill cut off.
+# Other files in the cache are partial copies left by a kill.
 OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
-def examine() -> Iterator[tuple[str, bool, str]]:
+def examine(repair: bool = False) -> Iterator[tuple[str, bool, str]]:
     """Yield the name of each check, whether all is well, and the evidence, for this folder.
 
-    Objects of DVC's cache that are not what their names say are removed, and runs in MLflow whose
+    Objects of DVC's cache that do not match their hash are removed, and runs in MLflow whose
     process is gone are closed; nothing else is changed.
+
+    Args:
+        repair: whether MLflow's paths of a project that was moved or copied are set right, too.
     """
     checks: dict[str, Callable[[], str]] = {
         "versions": _versions,
@@ -43,7 +46,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
         "dvc.lock": _lock,
         "locks": _locks,
         "cache": _cache,
-        "MLflow": lambda: tracking.examined(Path.cwd()),
+        "MLflow": lambda: tracking.examined(Path.cwd(), repair),
     }
     for name, check in checks.items():
         try:
@@ -64,13 +67,14 @@ def _versions() -> str:
         if found == "nothing" or not needed.specifier.contains(found, prereleases=True):
             raise MienError(
                 f"expected {needed.name}{needed.specifier}, got {found}; "
-                "run `pip install 'mien[pipeline]'`"
+                f"{INSTALL.format('pipeline')}"
             )
     return ", ".join(f"{name} {version(name)}" for name in TOLD)
 
 
 def _params() -> str:
     found = params.load()
+    params.require_source(found)
     return f"valid; {found.model.arch} is trained, {', '.join(found.tune.archs) or 'nothing'} tuned"
 
 
@@ -82,7 +86,7 @@ def _folders() -> str:
                 pass
         except OSError as error:
             raise MienError(
-                f"{folder}: {error.strerror}; give yourself the right to write"
+                f"{folder}: {error.strerror}; give yourself write permission"
             ) from error
     return f"{len(found)} can be written to"
 
@@ -91,7 +95,7 @@ def _space() -> str:
     free = shutil.disk_usage(".").free / 1e9
     if free < LEAST_GB:
         raise MienError(
-            f"{free:.2f} GB are free, expected {LEAST_GB:g}; free some, say by `dvc gc -w`"
+            f"{free:.2f} GB are free, expected {LEAST_GB:g}; free some, for example by `dvc gc -w`"
         )
     return f"{free:.1f} GB are free"
 
@@ -102,13 +106,13 @@ def _lock() -> str:
     except ParseError as error:
         raise MienError(
             "dvc.lock is cut off; run `git checkout dvc.lock` or delete it, then `dvc repro`: what "
-            "ran comes back from the cache"
+            "was run before is restored from the cache"
         ) from error
-    return f"tells of {len(stages)} stages"
+    return f"has {len(stages)} stages"
 
 
 def _locks() -> str:
-    """Tell who works in the project; DVC itself clears what is of no process at all."""
+    """Return which DVC processes run; DVC itself removes locks without a process."""
     place = Path(".dvc/tmp/rwlock")
     try:
         held = json.loads(place.read_text()) if place.exists() else {}
@@ -120,33 +124,33 @@ def _locks() -> str:
         with suppress(psutil.NoSuchProcess):
             if not any("dvc" in part for part in psutil.Process(pid).cmdline()):
                 raise MienError(
-                    f"{place} waits for process {pid}, which is no DVC any more; delete {place}"
+                    f"{place} waits for process {pid}, which is no longer DVC; delete {place}"
                 )
             running.add(f"`dvc {command.partition(' ')[2]}` (process {pid})")
     return f"{', '.join(sorted(running)) or 'nobody'} works here"
 
 
 def _cache() -> str:
-    """Hash every object anew, remove those that are not what their names say."""
+    """Hash every object again, and remove those that do not match their names."""
     bad, count, size = [], 0, 0
     with Repo(".") as repo:
         objects = repo.cache.local
         names = _names(Path(objects.path))
         for oid in filter(OBJECT.fullmatch, objects.all()):
-            # Without DVC's memory of hashes: a rotten disk does not change a file's time.
+            # Without DVC's cached hashes: a faulty disk does not change a file's modification time.
             meta, found = hash_file(objects.oid_to_path(oid), objects.fs, objects.hash_name)
             count, size = count + 1, size + (meta.size or 0)
             if found.value != oid.removesuffix(".dir"):
                 objects.delete(oid)
                 bad.append(names.get(oid, oid))
         if bad:
-            # Bad objects may have been checked out: everything is to be hashed anew.
+            # Bad objects may have been checked out: everything must be hashed again.
             repo.state.hashes.clear()
             raise MienError(
                 f"{len(bad):,} of {count:,} objects were damaged and are removed: "
                 f"{', '.join(sorted(bad))}; run `dvc repro`, or `dvc pull` first"
             )
-    return f"{count:,} objects, {size / 1e6:,.1f} MB, all are what their names say"
+    return f"{count:,} objects, {size / 1e6:,.1f} MB, all match their hashes"
 
 
 def _stages() -> dict[str, Any]:
@@ -155,9 +159,9 @@ def _stages() -> dict[str, Any]:
 
 
 def _names(cache: Path) -> dict[str, str]:
-    """Return the path in the workspace of each object of the present state."""
+    """Return the path in the workspace of each object of the current state."""
     names = {}
-    # A lock or a listing that is damaged itself names no more.
+    # A damaged lock file or listing gives no names.
     with suppress(ParseError, ValueError, LookupError):
         for out in chain(*(stage.get("outs", ()) for stage in _stages().values())):
             names[out["md5"]] = out["path"]

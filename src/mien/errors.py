@@ -1,33 +1,36 @@
-"""What a user can do wrong. Each message is one line: what, expected, got, what to do."""
+"""Mistakes of users. Each message is one line: what, expected, got, what to do."""
 
 import re
 
+# The package lies in no index: only a checkout has the extras, `INSTALL.format("pipeline")`.
+INSTALL = "run `pip install '.[{}]'` in the project's checkout"
+
 
 def masked(text: str) -> str:
-    """Return `text` without what a URL in it may keep secret: user, password and query.
+    """Return `text` with user, password and query of URLs masked.
 
     >>> masked("postgresql://me:secret@db:5432/mien?password=secret is gone")
     'postgresql://***@db:5432/mien?*** is gone'
     """
-    # Up to the last @: a password may hold one.
+    # Up to the last @: a password may contain one.
     return re.sub(r"(//[^\s?]*)\?\S+", r"\1?***", re.sub(r"//\S*@", "//***@", text))
 
 
 class MienError(Exception):
-    """A mistake the user can mend; its text is the one line they see, without passwords."""
+    """A mistake that the user can fix; its text is the line they see, without passwords."""
 
     def __str__(self) -> str:
-        """Return the message; what comes from a file's or a user's names cannot break the line."""
+        """Return the message; unprintable characters in names are escaped."""
         text = masked(super().__str__())
         return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class ParamError(MienError, ValueError):
-    """params.yaml holds an unknown key or a value outside its range."""
+    """params.yaml has an unknown key or an invalid value."""
 
 
 class SourceError(MienError, ValueError):
-    """The data source is missing, broken, unsafe or of no known shape."""
+    """The data source is missing, broken, unsafe or of an unknown format."""
 
 
 class TrainingError(MienError, ArithmeticError):
@@ -47,12 +50,12 @@ class ModelError(MienError, ValueError):
 
 
 class ExportError(MienError, ValueError):
-    """A model cannot be written as ONNX, or answers otherwise there."""
+    """A model cannot be written as ONNX, or its output differs there."""
 
 
 class TrackingError(MienError, ConnectionError):
-    """The MLflow server cannot be reached or refuses the request."""
+    """The MLflow server cannot be reached or rejects the request."""
 
 
 class RevisionError(MienError, LookupError):
-    """Git does not hold what is to be compared."""
+    """The Git revision to compare with does not exist."""

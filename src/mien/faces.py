@@ -1,4 +1,4 @@
-"""Faces: grey images with their labels, and the folder that holds them."""
+"""Faces: grey images with their labels, and the folder that stores them."""
 
 import copy
 import os
@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Images in memory at once where a set may be too large for it.
+# Images processed at once if a whole set may not fit in memory.
 BLOCK = 256
 # Prefix of the index' columns that hold a property of the person, such as `group:gender`.
 GROUP = "group:"
 
 
 class SpooledImages:
-    """Grey images in a nameless temporary file: memory holds only those that are asked for.
+    """Grey images in an unnamed temporary file; only the requested ones are in memory.
 
-    Indexed as an array, uint8, shape (N, S, S), is: by a row, a slice, rows or a mask. Unlike with
-    a memory map, what was read once takes no memory; threads may read at once.
+    Indexed like an array, uint8, shape (N, S, S): by a row, a slice, rows or a mask. Unlike with a
+    memory map, images that were read do not stay in memory. Threads may read concurrently.
     """
 
     def __init__(self, side: int) -> None:
-        """Begin with no image, in the folder for temporary files; all are `side` by `side`."""
+        """Start without images, in the folder for temporary files; all are `side` by `side`."""
         self._side, self._count = side, 0
         self._rows: np.ndarray | None = None
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -34,7 +34,7 @@ class SpooledImages:
         return self._count if self._rows is None else len(self._rows)
 
     def append(self, images: np.ndarray) -> None:
-        """Add images at the end."""
+        """Append images."""
         self._file.write(np.ascontiguousarray(images).data)
         self._file.flush()
         self._count += len(images)
@@ -50,13 +50,13 @@ class SpooledImages:
         return images
 
     def at(self, rows: np.ndarray) -> "SpooledImages":
-        """Return those at `rows`, in the same file."""
+        """Return a view of the images at `rows`, in the same file."""
         chosen = copy.copy(self)
         chosen._rows = self._places(rows)
         return chosen
 
     def _places(self, rows: int | slice | np.ndarray) -> np.ndarray:
-        """Return where in the file the images at `rows` lie."""
+        """Return the positions in the file of the images at `rows`."""
         places = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.array(rows)
         if places.dtype == bool:
             places = np.flatnonzero(places)
@@ -103,14 +103,14 @@ class Faces:
         return Faces(self.images[rows], self.index.iloc[rows].reset_index(drop=True), targets)
 
     def soft_targets(self) -> np.ndarray:
-        """Return the targets or, where there are none, the labels one-hot: float32, (N, C)."""
+        """Return the targets or, if there are none, one-hot labels: float32, (N, C)."""
         if self.targets is not None:
             return self.targets
         return np.eye(len(self.classes), dtype=np.float32)[self.labels]
 
 
 def save(faces: Faces, folder: Path) -> None:
-    """Write `images.npy`, `index.parquet` and, if there are any, `targets.npy` into `folder`.
+    """Write `images.npy`, `index.parquet` and, if there are targets, `targets.npy` to `folder`.
 
     Equal faces give the same bytes.
     """
@@ -127,7 +127,7 @@ def save(faces: Faces, folder: Path) -> None:
 
 
 def load(folder: Path) -> Faces:
-    """Return the faces saved in `folder`, their images memory-mapped."""
+    """Return the faces saved in `folder`, with memory-mapped images."""
     images = np.load(folder / "images.npy", mmap_mode="r")
     targets = folder / "targets.npy"
     return Faces(

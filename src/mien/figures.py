@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 def axes(width: float = 6.4, height: float = 4.8) -> tuple[Figure, Axes]:
     """Return a figure of `width` by `height` inches and its one pair of axes."""
-    # Not pyplot: it keeps figures alive and picks a screen where there is one.
+    # Not pyplot, which keeps references to figures and selects a display backend.
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `figure` to `path` as PNG, without the time and the software's version."""
+    """Write `figure` to `path` as PNG, without a timestamp and the software's version."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
 
@@ -27,16 +27,16 @@ def contact_sheet(
     """Return a grid of pictures, each under its caption.
 
     Args:
-        images: grey (H, W) or RGB (H, W, 3) uint8 arrays, 0 to 255, sizes may differ.
-        captions: one line or more for each image.
-        columns: pictures in a row.
-        title: line above the sheet.
+        images: grey (H, W) or RGB (H, W, 3) uint8 arrays, 0 to 255; sizes may differ.
+        captions: one or more lines for each image.
+        columns: pictures per row.
+        title: title of the sheet.
     """
     side, gap = 1.2, 0.1
     rows = max(1, -(-len(images) // columns))
     width, height = columns * (side + gap) + gap, rows * (side + 0.35) + 0.4 + gap
     figure = Figure(figsize=(width, height))
-    # One pair of axes, in inches: to lay out a pair for each picture takes several times as long.
+    # One pair of axes, in inches: a pair per picture would take several times as long.
     sheet = figure.add_axes((0, 0, 1, 1))
     sheet.set_axis_off()
     sheet.text(width / 2, 0.2, title, ha="center", va="center", fontsize=11, wrap=True)

@@ -1,5 +1,6 @@
-"""Every number a classifier is judged by, computed once, with its uncertainty."""
+"""Every score of a classifier, with confidence intervals and paired tests."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from mien.faces import Faces
 
 BINS = 15
 RESAMPLES = 1000
-# Resamples weighed at once: bounds the memory to a few hundred bytes an image.
+# Resamples computed at once: bounds the memory to a few hundred bytes per image.
 CHUNK = 50
 
 
@@ -33,11 +34,11 @@ def score(
         labels: int, shape (N,), true class codes in [0, C).
         probabilities: float, shape (N, C), each row at least 0 and summing to one.
         classes: the C names, in the order of the codes.
-        seed: of the bootstrap; the same seed and N draw the same images for every model.
+        seed: seed of the bootstrap; the same seed and N draw the same images for every model.
 
     Returns:
-        What `measure` returns, and `accuracy`, `macro_f1` and `roc_auc` also with the `_low` and
-        `_high` end of their intervals (see `intervals`).
+        The result of `measure`, with the `_low` and `_high` ends of the intervals of `accuracy`,
+        `macro_f1` and `roc_auc` (see `intervals`).
 
     Raises:
         ValueError: see `measure`.
@@ -50,10 +51,10 @@ def score(
 
 
 def score_faces(faces: Faces, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
-    """Return `score` of the faces and, where some were `seen`, the same without them.
+    """Return `score` of the faces and, if some were `seen`, of the others as `unseen`.
 
-    That is `unseen`: the images `n`, accuracy, macro-F1 and ROC-AUC with their intervals. Scores
-    on images whose near-duplicates trained the model flatter it.
+    `unseen` has the number of images `n`, accuracy, macro-F1 and ROC-AUC with their intervals.
+    Scores on images with near-duplicates in the training set are too high.
     """
     values = score(faces.labels, probabilities, faces.classes, seed)
     unseen = ~faces.index["seen"].to_numpy()
@@ -73,10 +74,10 @@ def measure(
 ) -> dict[str, Any]:
     """Return all metrics of one model on one split, without intervals, not rounded.
 
-    The prediction is the class of the largest probability, of equal ones the first. `macro`
-    means are plain means over the classes. A class without images has precision, recall and
-    F1 0, which count in their means, and no ROC-AUC and average precision, which do not; so
-    has, for ROC-AUC, a class that is the only one with images. A mean over none is NaN.
+    The prediction is the class with the largest probability, the first of equal ones. `macro`
+    means are unweighted means over the classes. A class without images has precision, recall and
+    F1 0, which are included in the means; its ROC-AUC and average precision are undefined and
+    excluded. So is the ROC-AUC of a class that all images have. A mean of no values is NaN.
 
     Args:
         labels: int, shape (N,), true class codes in [0, C).
@@ -92,8 +93,8 @@ def measure(
         predicted.
 
     Raises:
-        ValueError: shapes disagree, a label is no code of `classes`, or a row of
-            `probabilities` is no distribution; the row is named.
+        ValueError: shapes disagree, a label is not a code of `classes`, or a row of
+            `probabilities` is not a distribution; the row is named.
     """
     labels, probabilities = _checked(labels, probabilities, classes)
     codes = np.arange(len(classes))
@@ -132,7 +133,7 @@ def measure(
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    """Return how often the predictions of equal confidence are right.
+    """Return accuracy by confidence, in bins.
 
     The confidence is the largest probability of an image. 15 equal-width bins, closed on the
     right, as in Guo et al., On Calibration of Modern Neural Networks, ICML 2017; the ECE is
@@ -143,7 +144,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
         probabilities: float, shape (N, C).
 
     Returns:
-        One row per bin that holds images: `bin` (1 to 15), `confidence` and `accuracy` (means
+        One row per bin that has images: `bin` (1 to 15), `confidence` and `accuracy` (means
         in the bin, 0 to 1) and `count`.
     """
     confidence = probabilities.max(axis=1)
@@ -154,7 +155,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
             "accuracy": probabilities.argmax(axis=1) == labels,
         }
     )
-    # Rounding can lift a probability of one above the last edge.
+    # Rounding can move a probability of one above the last edge.
     table["bin"] = table["bin"].clip(1, BINS)
     means = table.groupby("bin").mean()
     return means.assign(count=table.groupby("bin").size()).reset_index()
@@ -166,17 +167,17 @@ def intervals(
     """Return bootstrap 95 % percentile intervals of accuracy, macro-F1 and ROC-AUC.
 
     1,000 resamples of the images (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, chapter 13), not stratified: another test set would have another mix of classes too.
-    A resample follows the rules of `score`, so a class that it lacks has F1 0 in it and no
-    ROC-AUC. An interval without a single value is (nan, nan).
+    1993, chapter 13), not stratified, because another test set would also have other class
+    frequencies. A resample follows the rules of `score`: a class without images has F1 0 and no
+    ROC-AUC. An interval of no values is (nan, nan).
 
     Args:
         labels: int, shape (N,), true class codes in [0, C).
         probabilities: float, shape (N, C).
-        seed: the same seed and N draw the same resamples.
+        seed: seed of the resamples; the same seed and N give the same resamples.
     """
     # Own code: a thousand calls of scikit-learn (also through scipy.stats.bootstrap) take 20 s
-    # for 5,000 images of 7 classes. All sums are of whole and half numbers, so exact.
+    # for 5,000 images of 7 classes. All sums are of multiples of 0.5, so they are exact.
     count, classes = probabilities.shape
     cells = _cells(labels, probabilities)
     values: dict[str, list[np.ndarray]] = {"accuracy": [], "macro_f1": [], "roc_auc": []}
@@ -193,22 +194,22 @@ def intervals(
 
 
 def paired(labels: np.ndarray, a: np.ndarray, b: np.ndarray, seed: int) -> dict[str, Any]:
-    """Return how model `a` differs from model `b` on the same images, rounded to 6 digits.
+    """Return the differences of model `a` from model `b` on the same images, to 6 digits.
 
-    Both are measured on the same 1,000 resamples of the images (see `intervals`), so what makes
-    an image hard for both does not widen the intervals.
+    Both are measured on the same 1,000 resamples of the images (see `intervals`), so images that
+    are hard for both do not widen the intervals.
 
     Args:
         labels: int, shape (N,), true class codes in [0, C).
-        a: float, shape (N, C), probabilities of the one model.
-        b: the same of the other.
-        seed: of the bootstrap.
+        a: float, shape (N, C), probabilities of one model.
+        b: the same for the other model.
+        seed: seed of the bootstrap.
 
     Returns:
         `accuracy_difference` and `macro_f1_difference`, a minus b, each with the `_low` and `_high`
-        end of its 95 % percentile interval; `only_a` and `only_b`, the images that one alone gets
-        right; `mcnemar_p`, the chance of numbers at least so unequal if each of these images fell
-        to either model alike (McNemar 1947; exact, two-sided), 1 without such images.
+        end of its 95 % percentile interval; `only_a` and `only_b`, the numbers of images that only
+        one model classifies correctly; `mcnemar_p`, the p-value of McNemar's test (1947; exact,
+        two-sided), 1 without such images.
 
     Raises:
         ValueError: see `measure`.
@@ -231,8 +232,27 @@ def paired(labels: np.ndarray, a: np.ndarray, b: np.ndarray, seed: int) -> dict[
     return _plain(values)
 
 
+def independent_difference(
+    one: tuple[float, float, float], other: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return the 95 % interval of `other` minus `one`, two scores of different images.
+
+    Each end lies as far from the difference as the two intervals' arms together, by the square
+    root of the sum of their squares (Zou and Donner 2008, Statistics in Medicine 27).
+
+    Args:
+        one: a score and the low and high end of its 95 % interval.
+        other: the same of the other.
+    """
+    difference = other[0] - one[0]
+    return (
+        difference - math.hypot(other[0] - other[1], one[2] - one[0]),
+        difference + math.hypot(other[2] - other[0], one[0] - one[1]),
+    )
+
+
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Return the plain mean of the classes' F1, 0 for a class that no image has or is taken for.
+    """Return the mean of the classes' F1, which is 0 for a class without images or predictions.
 
     Args:
         confusion: counts, shape (C, C, ...), true classes in rows.
@@ -264,7 +284,7 @@ def _checked(
             f"`labels` must be codes from 0 to {len(classes) - 1}, got {labels[row]} in row {row}"
         )
     totals = probabilities.sum(axis=1)
-    # The tolerance lets a float16 softmax pass. `~` catches NaN, which compares false.
+    # The tolerance allows a float16 softmax. `~` catches NaN, which compares false.
     wrong = np.flatnonzero(~((np.abs(totals - 1) <= 1e-3) & (probabilities >= 0).all(axis=1)))
     if len(wrong):
         row = wrong[0]
@@ -276,7 +296,7 @@ def _checked(
 
 
 def _roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Return the area under the ROC curve, NaN unless there are both kinds."""
+    """Return the area under the ROC curve, NaN unless there are positives and negatives."""
     return roc_auc_score(positive, scores) if 0 < positive.sum() < len(positive) else np.nan
 
 
@@ -286,7 +306,7 @@ def _average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the first axis without its NaNs, NaN where all are."""
+    """Return the mean over the first axis ignoring NaNs, NaN if all are."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0).sum(axis=0)
@@ -311,7 +331,7 @@ def _confusions(cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _differences(cells: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Return by how much the first model's accuracy and macro-F1 exceed the second's, (2, R)."""
+    """Return the first model's accuracy and macro-F1 minus the second's, shape (2, R)."""
     first, second = (_confusions(part, weights) for part in cells)
     hits = np.einsum("iir->r", first - second)
     return np.stack([hits / len(weights), macro_f1(first) - macro_f1(second)])
@@ -326,10 +346,10 @@ def _resamples(count: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def _weighted_roc_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the ROC-AUC for each column of `weights`, NaN where one kind weighs nothing.
+    """Return the ROC-AUC for each column of `weights`, NaN if one kind has no weight.
 
-    It is the share of (positive, negative) pairs that the scores put in order, equal scores
-    counted half (Mann and Whitney 1947).
+    It is the share of (positive, negative) pairs in which the positive has the higher score; equal
+    scores count half (Mann and Whitney 1947).
 
     Args:
         positive: bool, shape (N,).
@@ -356,7 +376,7 @@ def _percentiles(values: np.ndarray) -> tuple[float, float]:
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` as JSON knows it: floats rounded to 6 digits, NaN as None."""
+    """Return `value` in JSON types: floats rounded to 6 digits, NaN as None."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -366,6 +386,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        # Adding 0 makes a zero of -0.0.
+        # Adding 0 turns -0.0 into 0.
         return None if np.isnan(value) else round(float(value), 6) + 0.0
     return value

@@ -1,4 +1,4 @@
-"""The one reading of params.yaml: typed, bounded, every fault named in one line."""
+"""params.yaml as typed, validated objects; every mistake is one line."""
 
 import math
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ from mien.models.registry import known
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Action = Literal["keep", "drop"]
-# Stands for an empty learning rate: one that was never replaced ends the training at once.
+# Stands for an empty learning rate: if it were not replaced, the training would fail at once.
 DEFAULT_RATE = math.inf
 
 
 def ordered(bounds: tuple[float, float]) -> tuple[float, float]:
-    """Return (low, high) if they are in order; a ValueError if not."""
+    """Return (low, high) if low is not above high; otherwise raise a ValueError."""
     if bounds[0] > bounds[1]:
         raise ValueError(f"must be [low, high], got [{bounds[0]:g}, {bounds[1]:g}]")
     return bounds
@@ -41,14 +41,14 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A part of a settings file: every key known, none changed afterwards."""
+    """A section of a settings file: all keys are known, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _yes_is_no_number(cls, values: Any) -> Any:
-        # Python's True is 1, so that `epochs: yes` would be one epoch.
+        # Python's True is 1, so `epochs: yes` would be one epoch.
         for key, value in values.items() if isinstance(values, Mapping) else ():
             field = cls.model_fields.get(key)
             if isinstance(value, bool) and field and field.annotation is not bool:
@@ -57,7 +57,7 @@ class Section(BaseModel):
 
 
 class Split(Section):
-    """Fractions of the images in each split; they sum to one."""
+    """Fraction of the images for each split; they sum to one."""
 
     train: Fraction
     validation: Fraction
@@ -74,14 +74,16 @@ class Split(Section):
 
 
 class Data(Section):
-    """Where the faces come from, which classes are kept, how they are split."""
+    """Source of the faces, classes and splits."""
 
     source: str = Field(
         min_length=1, description="folder, zip, tar, CSV, or a folder holding several of these"
     )
-    url: str | None = Field(description="http(s), s3, gs or Google Drive; replaces `source`")
+    url: str | None = Field(
+        description="download from http(s), s3, gs or Google Drive; replaces `source`"
+    )
     sha256: str | None = Field(
-        pattern="^[0-9a-f]{64}$", description="expected hash of the download"
+        pattern="^[0-9a-f]{64}$", description="expected SHA-256 of the download"
     )
     labels: dict[str, str | None] = Field(
         description="class of each label of the source, `{1: surprise, joy: happy}`; null leaves "
@@ -97,9 +99,9 @@ class Data(Section):
     classes: tuple[str, ...] = Field(description="classes in order; empty: all, alphabetically")
     image_size: int = Field(ge=16, le=512, description="side of the grey square, in pixels")
     detect_faces: bool = Field(
-        description="the source has whole photos: find the face in each; false: it has faces"
+        description="true: the source has whole photos, find the face in each; false: face crops"
     )
-    split: Split = Field(description="fractions for the splits that the source lacks")
+    split: Split = Field(description="fraction of the images, for splits missing in the source")
     resplit: bool = Field(description="ignore the source's splits and make new ones")
 
     @field_validator("labels", mode="before")
@@ -130,43 +132,57 @@ class Data(Section):
 
 
 class Policy(Section):
-    """What happens to each finding; of duplicates, `drop` keeps one copy."""
+    """Action for each finding; for duplicates, `drop` keeps one copy."""
 
-    colour: Action = Field(description="channels that differ")
-    resized: Action = Field(description="another size than `data.image_size`")
-    blank: Action = Field(description="one grey level")
-    dark: Action = Field(description="under `audit.dark`")
-    bright: Action = Field(description="over `audit.bright`")
-    blurred: Action = Field(description="under `audit.blurred`")
-    exact_duplicates: Action = Field(description="equal pixels: drop all copies but one")
-    near_duplicates: Action = Field(description="almost equal: drop all copies but one")
-    label_conflicts: Action = Field(description="duplicates whose labels disagree: drop all copies")
+    colour: Action = Field(description="images whose channels differ")
+    resized: Action = Field(description="images of another size than `data.image_size`")
+    blank: Action = Field(description="images with practically one grey level")
+    dark: Action = Field(description="images darker than `audit.dark`")
+    bright: Action = Field(description="images brighter than `audit.bright`")
+    blurred: Action = Field(description="images less sharp than `audit.blurred`")
+    exact_duplicates: Action = Field(description="identical images: drop all copies but one")
+    near_duplicates: Action = Field(description="almost identical images: drop all copies but one")
+    label_conflicts: Action = Field(description="duplicates with different labels: drop all copies")
 
 
 class Labels(Section):
-    """The search for wrong labels in the train split, by cross-validation."""
+    """The search for wrong labels in the train split by cross-validation."""
 
     action: Literal["none", "list"] = Field(
-        description="list: train nets that judge the labels, and list the suspects"
+        description="list: search for doubtful labels and list them"
     )
-    arch: Annotated[str, AfterValidator(known)] = Field(description="of the nets that judge")
-    folds: int = Field(ge=2, le=20, description="each image is judged by a net of the others")
-    epochs: int = Field(ge=2, description="of each fold's training")
+    arch: Annotated[str, AfterValidator(known)] = Field(
+        description="architecture of the networks that judge the labels"
+    )
+    folds: int = Field(
+        ge=2,
+        le=20,
+        description="number of folds; each image is judged by a network trained on the others",
+    )
+    epochs: int = Field(ge=2, description="epochs per fold")
 
 
 class Audit(Section):
-    """Thresholds of the findings, in grey levels 0 to 255 after resizing."""
+    """Thresholds of the audit, in grey levels 0 to 255 after resizing, and its policy."""
 
-    dark: float = Field(ge=0, le=255, description="dark: mean grey below this")
-    bright: float = Field(ge=0, le=255, description="bright: mean grey above this")
-    blurred: float = Field(ge=0, description="blurred: variance of the Laplacian below this")
-    near_distance: int = Field(ge=0, le=64, description="near-duplicate: hash bits that may differ")
+    dark: float = Field(
+        ge=0, le=255, description="an image is dark if its mean grey level is below this"
+    )
+    bright: float = Field(
+        ge=0, le=255, description="an image is bright if its mean grey level is above this"
+    )
+    blurred: float = Field(
+        ge=0, description="an image is blurred if the variance of its Laplacian is below this"
+    )
+    near_distance: int = Field(
+        ge=0, le=64, description="maximum number of differing hash bits of near-duplicates"
+    )
     policy: Policy
     labels: Labels
 
 
 class Operation(Section):
-    """One augmentation: applied with `probability`, its strength uniform in `range`."""
+    """An augmentation: applied with `probability`, its value uniform in `range`."""
 
     probability: Fraction
     range: Bounds
@@ -179,48 +195,60 @@ class Flip(Section):
 
 
 class Augment(Section):
-    """Variations of the training images, drawn once per copy and anew in every epoch."""
+    """Augmentation of the training images: in written copies, and again in every epoch."""
 
-    copies: int = Field(ge=0, le=20, description="varied copies written for each training image")
+    copies: int = Field(ge=0, le=20, description="augmented copies written for each training image")
     balance: Literal["none", "mirror"] = Field(
-        description="fill the smaller classes with mirrored images"
+        description="mirror: add mirrored images to the smaller classes"
     )
-    each_epoch: bool = Field(description="vary the images anew in every epoch of training")
-    strength: float = Field(ge=0, le=3, description="factor on how far the operations go")
+    each_epoch: bool = Field(description="augment the images in every epoch of training")
+    strength: float = Field(ge=0, le=3, description="factor on the strength of all operations")
     flip: Flip = Field(description="horizontal mirroring")
-    brightness: Operation = Field(description="factor on the grey levels")
-    rotation: Operation = Field(description="degrees, anticlockwise")
-    shear: Operation = Field(description="horizontal shear, tangent of the angle")
-    shift: Operation = Field(description="fraction of the side, drawn for x and y apart")
-    zoom: Operation = Field(description="factor on the size")
-    erase: Operation = Field(description="fraction of the area under a random rectangle")
-    blur: Operation = Field(description="sigma of a Gaussian, fraction of the side")
-    noise: Operation = Field(description="standard deviation of Gaussian noise, grey levels")
+    brightness: Operation = Field(description="brightness: factor on the grey levels")
+    rotation: Operation = Field(description="rotation: degrees, anticlockwise")
+    shear: Operation = Field(description="horizontal shear: tangent of the angle")
+    shift: Operation = Field(description="shift: fraction of the side, independent for x and y")
+    zoom: Operation = Field(description="zoom: factor on the size")
+    erase: Operation = Field(description="random erasing: fraction of the area")
+    blur: Operation = Field(description="Gaussian blur: sigma as a fraction of the side")
+    noise: Operation = Field(description="Gaussian noise: standard deviation in grey levels")
 
 
 class Model(Section):
     """The network."""
 
-    arch: Annotated[str, AfterValidator(known)] = Field(description="name in the registry")
+    arch: Annotated[str, AfterValidator(known)] = Field(
+        description="architecture; `mien models` lists them"
+    )
     width: float = Field(gt=0, le=8, description="factor on channels and dense units")
-    # null: the architecture's own.
-    dropout: float | None = Field(ge=0, lt=1, description="before the last layer; often elsewhere")
-    depth: int | None = Field(ge=1, le=8, description="blocks, or layers in each block")
-    kernel: int | None = Field(ge=1, le=15, description="side of the kernels, or of the first")
+    # None: the architecture's default.
+    dropout: float | None = Field(
+        ge=0,
+        lt=1,
+        description="dropout rate before the last layer, in some networks also elsewhere",
+    )
+    depth: int | None = Field(ge=1, le=8, description="number of blocks, or of layers per block")
+    kernel: int | None = Field(
+        ge=1, le=15, description="kernel size, in some networks of the first"
+    )
     dense: int | None = Field(ge=1, le=8192, description="units of the hidden dense layer")
     attention: Literal["none", "se", "cbam", "self"] | None = Field(
-        description="after each stage; empty: the architecture's own"
+        description="attention after each stage; empty: the architecture's default"
     )
     side: int | None = Field(
         ge=16,
         le=512,
-        description="to which a transfer net resizes faces; empty: theirs, from trained weights 96",
+        description="side of a transfer network's input; empty: that of the faces, with trained "
+        "weights at least 96",
     )
     weights: str = Field(
-        description="start: none, imagenet, faces, a weights file, or a trained model's folder"
+        description="initial weights: none, imagenet, faces, the path of a weights file, or a "
+        "trained model's folder"
     )
     unfreeze: int | None = Field(
-        ge=0, description="layers below the head that learn after it; empty: all, and further"
+        ge=0,
+        description="last layers of the pretrained network that are trained after the head; "
+        "empty: all of them, and batch normalisation",
     )
 
     @model_validator(mode="after")
@@ -236,36 +264,46 @@ class Model(Section):
 class Train(Section):
     """One training run."""
 
-    epochs: int = Field(ge=1, description="times that every image is learnt from")
-    batch_size: int = Field(ge=1, description="images in a step")
+    epochs: int = Field(ge=1, description="passes over the training images")
+    batch_size: int = Field(ge=1, description="images per step, over all devices")
     optimizer: Literal["adam", "adamw", "muon", "sgd"] = Field(
-        description="sgd: Nesterov momentum 0.9; muon: kernels' steps made orthogonal, AdamW else"
+        description="sgd: Nesterov momentum 0.9; muon: Muon for kernels, AdamW for the rest"
     )
     learning_rate: Annotated[
         float, BeforeValidator(lambda rate: DEFAULT_RATE if rate is None else rate)
     ] = Field(
         gt=0,
         allow_inf_nan=True,
-        description="empty: the architecture's own, for muon five times that",
+        description="empty: the architecture's default, for muon five times that",
     )
     trunk_rate: float = Field(
-        gt=0, le=1, description="factor on the rate of trained weights, where all layers learn"
+        gt=0,
+        le=1,
+        description="factor on the learning rate of pretrained weights if all layers are trained",
     )
-    weight_decay: float = Field(ge=0, description="of all but adam, which ignores it")
+    weight_decay: float = Field(ge=0, description="decoupled weight decay; adam ignores it")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
-        description="of the learning rate; plateau: halved whenever validation stalls"
+        description="learning rate schedule; plateau: halved when the validation loss stalls"
     )
-    warmup_epochs: float = Field(ge=0, description="linear warm-up, part of `epochs`")
-    early_stopping: int = Field(ge=0, description="epochs without a better validation; 0: off")
-    label_smoothing: float = Field(ge=0, lt=1, description="of a target spread over all classes")
-    mixup: float = Field(ge=0, description="alpha of the Beta distribution; 0: off")
-    ema: float = Field(ge=0, lt=1, description="momentum of the weights' moving average; 0: off")
+    warmup_epochs: float = Field(
+        ge=0, description="epochs of linear warm-up, included in `epochs` and cut to them"
+    )
+    early_stopping: int = Field(
+        ge=0, description="stop after this many epochs without a lower validation loss; 0: off"
+    )
+    label_smoothing: float = Field(
+        ge=0, lt=1, description="share of a target that is spread over all classes"
+    )
+    mixup: float = Field(ge=0, description="mixup: alpha of the Beta distribution; 0: off")
+    ema: float = Field(
+        ge=0, lt=1, description="momentum of the moving average of the weights; 0: off"
+    )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        description="of the arithmetic; mixed_bfloat16 is faster where the processor has it"
+        description="precision of computations; mixed_bfloat16 is faster if the hardware has it"
     )
-    backend: Literal["tensorflow", "jax", "torch"] = Field(description="of Keras")
-    devices: int = Field(ge=1, description="of the machine, that share each batch evenly")
-    folds: int = Field(ge=0, le=20, description="cross-validation folds; 0: none")
+    backend: Literal["tensorflow", "jax", "torch"] = Field(description="backend of Keras")
+    devices: int = Field(ge=1, description="devices of the machine that share each batch")
+    folds: int = Field(ge=0, le=20, description="folds of an additional cross-validation; 0: none")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Train":
@@ -275,15 +313,11 @@ class Train(Section):
             )
         if self.folds == 1:
             raise ValueError("folds must be 0 or at least 2, got 1")
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs must be below epochs ({self.epochs}), got {self.warmup_epochs:g}"
-            )
         return self
 
 
 class Range(Section):
-    """Values from `low` to `high`, even between them or, with `log`, in their logarithm."""
+    """Values from `low` to `high`, on a linear or, with `log`, on a logarithmic scale."""
 
     low: float
     high: float
@@ -305,12 +339,12 @@ class Choices(Section):
 
 
 def _kind_of_search(values: object) -> str:
-    # A mapping when it is read, one of both kinds when it is dumped.
+    # A mapping when it is read, one of both classes when it is dumped.
     chosen = "choices" in values if isinstance(values, Mapping) else isinstance(values, Choices)
     return "Choices" if chosen else "Range"
 
 
-# Told apart by a key, so that a fault is that of one kind.
+# Distinguished by a key, so that an error message is about one class.
 Searched = Annotated[
     Annotated[Range, Tag("Range")] | Annotated[Choices, Tag("Choices")],
     Discriminator(_kind_of_search),
@@ -318,11 +352,13 @@ Searched = Annotated[
 
 
 class Search(Section):
-    """What a study may change, each key one of the section's; `model` only as a net takes it."""
+    """The search space; keys are those of the sections `model`, `train` and `augment`."""
 
-    model: dict[str, Searched] = Field(description="`low` and `high`, or `choices`")
-    train: dict[str, Searched] = Field(description="likewise")
-    augment: dict[str, Searched] = Field(description="likewise")
+    model: dict[str, Searched] = Field(
+        description="`low` and `high`, or `choices`, for keys of `model`"
+    )
+    train: dict[str, Searched] = Field(description="the same for keys of `train`")
+    augment: dict[str, Searched] = Field(description="the same for keys of `augment`")
 
     @model_validator(mode="after")
     def _known(self) -> "Search":
@@ -355,7 +391,7 @@ SEARCHED = {
 
 
 def _check_value(kind: type[Section], key: str, value: object, name: str) -> None:
-    """Raise a ValueError unless the section's field takes the value."""
+    """Raise a ValueError unless the value is valid for the section's field."""
     field = kind.model_fields[key]
     bounded: Any = Annotated[field.annotation, field]
     try:
@@ -365,7 +401,7 @@ def _check_value(kind: type[Section], key: str, value: object, name: str) -> Non
 
 
 def different(section: "Tune | Distill") -> Any:
-    """Return the section if no architecture is named twice; a ValueError if one is."""
+    """Return the section; raise a ValueError if an architecture is named twice."""
     twice = {arch for arch in section.archs if section.archs.count(arch) > 1}
     if twice:
         raise ValueError(f"archs must be different, got {', '.join(sorted(twice))} twice")
@@ -373,76 +409,88 @@ def different(section: "Tune | Distill") -> Any:
 
 
 class Tune(Section):
-    """A study for each architecture: short trainings, then the best at full length."""
+    """A study per architecture: short trainings, then the best and the start in full."""
 
     archs: tuple[Annotated[str, AfterValidator(known)], ...] = Field(
-        description="architectures with a study; may be empty"
+        description="architectures to tune; may be empty"
     )
-    trials: int = Field(ge=1, description="trials of a study, the first with this file's values")
-    minutes: float | None = Field(gt=0, description="no new trial after these; then not repeatable")
-    epochs: int = Field(ge=1, description="epochs of a trial")
-    fraction: float = Field(gt=0, le=1, description="share of the training images in a trial")
+    trials: int = Field(
+        ge=1, description="trials per study; the first uses the values of this file"
+    )
+    minutes: float | None = Field(
+        gt=0, description="start no trial after this time; not reproducible"
+    )
+    epochs: int = Field(ge=1, description="epochs per trial")
+    fraction: float = Field(
+        gt=0, le=1, description="fraction of the training images used in a trial"
+    )
     sampler: Literal["tpe", "gp", "random", "grid", "nsga2", "cmaes"] = Field(
-        description="how Optuna chooses a trial's values"
+        description="Optuna's method to propose the values of a trial"
     )
     pruner: Literal["hyperband", "median", "none"] = Field(
-        description="how Optuna stops a poor trial early"
+        description="Optuna's method to stop poor trials early"
     )
     metric: Literal["macro_f1", "accuracy", "roc_auc", "log_loss"] = Field(
-        description="on validation, after a trial's last epoch"
+        description="score on validation by which trials are judged"
     )
     search: Search
     storage: str | None = Field(
-        pattern=r"^postgresql(\+psycopg)?://", description="URL of PostgreSQL, for many workers"
+        pattern=r"^postgresql(\+psycopg)?://",
+        description="PostgreSQL URL of a study that many workers share",
     )
 
     _different = model_validator(mode="after")(different)
 
 
 class Ensemble(Section):
-    """What the models say together."""
+    """The combination of the models."""
 
-    members: tuple[str, ...] = Field(description="names of models; empty: all")
+    members: tuple[str, ...] = Field(
+        description="names of models to combine; empty: all, without students"
+    )
     method: Literal["auto", "mean", "weighted", "vote", "greedy", "stacking"] = Field(
-        description="auto: the best on validation, out of fold"
+        description="auto: the one with the best cross-fitted macro-F1 on validation"
     )
 
 
 class Distill(Section):
-    """Students: nets trained as in `train` on what the ensemble says of the training images."""
+    """Students: networks trained as in `train` on the predictions of the ensemble."""
 
     archs: tuple[Annotated[str, AfterValidator(known)], ...] = Field(
         description="architectures of the students; may be empty"
     )
-    width: float = Field(gt=0, le=8, description="the students' `model.width`")
-    share: float = Field(ge=0, le=1, description="of the ensemble in the targets, else the labels")
+    width: float = Field(gt=0, le=8, description="`model.width` of the students")
+    share: float = Field(
+        ge=0, le=1, description="weight of the ensemble in the targets; the rest are the labels"
+    )
 
     _different = model_validator(mode="after")(different)
 
 
 class Evaluate(Section):
-    """How the test split is scored."""
+    """Scores on the test split, and the choice of the champion."""
 
     tta: Literal["none", "flip", "crop"] = Field(
-        description="average over mirror images, or over these and five shifts"
+        description="test-time augmentation: flip (mirror images) or crop (also at five positions)"
     )
     multiply_adds: float | None = Field(
-        gt=0, description="millions that the champion may take for a face; empty: any number"
+        gt=0,
+        description="maximum multiply-adds of the champion per face, in millions; empty: no limit",
     )
 
 
 class Ci(Section):
-    """What a pull request has to keep; no stage reads it."""
+    """Limits for pull requests; no stage uses them."""
 
     tolerance: Fraction | None = Field(
-        description="most that the champion's macro-F1 on validation may fall; empty: any"
+        description="largest allowed drop of the champion's macro-F1 on validation; empty: no limit"
     )
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """The content of params.yaml."""
 
-    seed: int = Field(ge=0, lt=2**32, description="all that is random follows from it")
+    seed: int = Field(ge=0, lt=2**32, description="seed of all random draws")
     data: Data
     audit: Audit
     augment: Augment
@@ -453,7 +501,18 @@ class Params(Section):
     distill: Distill
     evaluate: Evaluate
     ci: Ci
-    tensorboard: bool = Field(description="write the epochs to .mien/tensorboard too")
+    tensorboard: bool = Field(description="also write the epochs to .mien/tensorboard")
+
+    @model_validator(mode="after")
+    def _members_are_trained(self) -> "Params":
+        trained = ["train", *(f"tune_{arch}" for arch in self.tune.archs)]
+        for name in self.ensemble.members:
+            if name not in trained:
+                raise ValueError(
+                    f"ensemble.members: {name!r} is no model, one of {', '.join(trained)}; change "
+                    "it, or add its architecture to tune.archs"
+                )
+        return self
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -465,14 +524,27 @@ def load(path: Path = Path("params.yaml")) -> Params:
     return read(path, Params, ParamError)
 
 
+def require_source(params: Params) -> None:
+    """Look whether the data source is there: DVC's own line about it does not name the param.
+
+    Raises:
+        ParamError: it is not.
+    """
+    if not params.data.url and not Path(params.data.source).exists():
+        raise ParamError(
+            f"data.source: {params.data.source} does not exist; name a folder, an archive or a "
+            "table, or set data.url"
+        )
+
+
 def read(path: Path, kind: type[Kind], refused: type[MienError]) -> Kind:
     """Return the content of the YAML file at `path` as a `kind`.
 
     Raises:
-        MienError: as `refused`: the file is missing, is no YAML, or holds an unknown key, lacks
-            one, or has a value outside its type or range; the first fault is named.
+        MienError: of the class `refused`: the file is missing or not YAML, or has an unknown key, a
+            missing key, or an invalid value; the first mistake is named.
     """
-    # DVC's own loader: PyYAML would read 1e-5 as text.
+    # DVC's own loader: PyYAML would read 1e-5 as a string.
     from dvc.utils.serialize import load_yaml
 
     try:
@@ -488,14 +560,14 @@ def read(path: Path, kind: type[Kind], refused: type[MienError]) -> Kind:
         got = f", got {_shown(fault['input'])}" if told else ""
         message = fault["msg"].removeprefix("Value error, ")
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        # Not from the error, whose own text would show a password.
+        # Without `error` as cause, whose text could contain a password.
         raise refused(f"{path}: {key[:200]}: {message}{got}{more}") from None
 
 
 def _shown(value: object) -> str:
-    """Return a refused value as short text without passwords."""
+    """Return an invalid value as short text without passwords."""
     if isinstance(value, (Mapping, list)):
-        # YAML's references can make a few lines a gigabyte of text.
+        # YAML's references can turn a few lines into a gigabyte of text.
         return "a mapping" if isinstance(value, Mapping) else "a list"
     if isinstance(value, int) and value.bit_length() > 64:
         return "a number of more than 64 bits"

@@ -1,7 +1,7 @@
-"""What the stages of a project share: its folders, its models' names, what DVC hashed, the errors.
+"""What the stages share: folders, identities of models, DVC's hashes, one-line errors.
 
-A project is a checkout with `dvc.yaml` and `params.yaml`. Nothing here shapes an output of the
-pipeline.
+A project is a checkout with `dvc.yaml` and `params.yaml`. Nothing here affects the content of an
+output of the pipeline.
 """
 
 import json
@@ -16,18 +16,18 @@ from typing import Any
 from mien.errors import MienError
 from mien.params import Params, load
 
-# Folders in which the models' files lie.
+# Folders with files of models.
 TOPS = ("metrics", "models", "reports")
 
 
 @dataclass(frozen=True)
 class ModelId:
-    """The identity of a model, from which all its names and folders follow.
+    """The identity of a model, from which all its names and folders derive.
 
     Attributes:
         stage: stage of dvc.yaml that makes it: `train`, `tune`, `distill` or `ensemble`.
-        arch: architecture that tells the models of a matrix stage (`tune`, `distill`) apart;
-            empty for the other stages.
+        arch: architecture of a model of a matrix stage (`tune`, `distill`); empty for the other
+            stages.
 
     >>> model = ModelId.parse("tune_two_conv")
     >>> model.dvc_stage, model.model_folder.as_posix(), model.run_name("two_conv")
@@ -50,7 +50,7 @@ class ModelId:
 
     @property
     def dvc_stage(self) -> str:
-        """DVC's name of the stage that makes it, such as `tune@two_conv`."""
+        """DVC's name of its stage, such as `tune@two_conv`."""
         return f"{self.stage}@{self.arch}" if self.arch else self.stage
 
     @property
@@ -77,12 +77,12 @@ class ModelId:
         return f"{self.stage}: {kind}"
 
     def label(self, kind: str) -> str:
-        """Return its name with `kind` in brackets, unless the name ends in it already."""
+        """Return its name with `kind` in brackets, unless the name ends with `kind`."""
         return self.name if self.name.endswith(kind) else f"{self.name} ({kind})"
 
 
 def ensemble_candidates(params: Params) -> list[ModelId]:
-    """Return the models that an ensemble may combine: that of `train` and the tuned ones."""
+    """Return the models that an ensemble can combine: that of `train` and the tuned ones."""
     return [ModelId("train"), *(ModelId("tune", arch) for arch in params.tune.archs)]
 
 
@@ -93,10 +93,10 @@ def trained_models(params: Params) -> list[ModelId]:
 
 
 def remove_files_of_gone_models(params: Params) -> None:
-    """Remove the files of models that are no longer in tune.archs or distill.archs, and say so.
+    """Remove the files of models that are no longer in tune.archs or distill.archs, with a message.
 
-    DVC leaves the outs of a stage that is gone, and later stages depend on the folders around
-    them. A `.gitkeep` stays.
+    DVC does not delete the outputs of a removed stage, but later stages depend on their parent
+    folders. A `.gitkeep` stays.
     """
     kept = {(model.stage, model.arch) for model in trained_models(params)}
     for stage in ("tune", "distill"):
@@ -114,7 +114,7 @@ def current_stage() -> str:
 def root() -> Path:
     """Return the project's folder.
 
-    Under `dvc exp run --temp` the working folder is a copy; the project's own folder outlives it.
+    Under `dvc exp run --temp` the working folder is a temporary copy, the result is not.
     """
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
@@ -125,12 +125,13 @@ def scratch() -> Path:
 
 
 def stage_inputs(stage: str | None = None) -> dict[str, Any]:
-    """Return what DVC hashes for a stage: its command, path to md5, params file to its values.
+    """Return what DVC hashes for a stage: its command, md5 by path, values by params file.
 
-    The command alone tells the stages of a matrix apart.
+    The command distinguishes the stages of a matrix.
 
     Args:
-        stage: DVC's name of a stage, as dvc.lock has it; None: the running stage, as it is now.
+        stage: DVC's name of a stage, for the state in dvc.lock; None: the running stage, as it is
+            now.
     """
     from dvc.repo import Repo
 
@@ -149,28 +150,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write `content` so that equal content gives equal bytes."""
+    """Write `content` as JSON; equal content gives equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def run(main: Callable[[Params], None]) -> None:
-    """Call `main` with the params; a user's mistake or a disk's ends in one line, exit code 1."""
+    """Call `main` with the params; mistakes and disk errors end in one line and exit code 1."""
     stage = current_stage()
     try:
         main(load())
     except MienError as error:
         sys.exit(f"{stage}: {error}")
     except OSError as error:
-        # HDF5 closes a file that it could not write only now, and prints tracebacks of it.
+        # HDF5 closes files that it could not write at exit and prints tracebacks about them.
         sys.excepthook = lambda *_: None
         sys.unraisablehook = lambda _: None
         reason = os.strerror(error.errno) if error.errno else str(error)
         place = f": {error.filename}" if error.filename else ""
         free = shutil.disk_usage(".").free / 1e9
         sys.exit(
-            f"{stage}: {reason}{place} ({free:.1f} GB free here); mend that, then run `dvc repro` "
+            f"{stage}: {reason}{place} ({free:.1f} GB free here); fix that, then run `dvc repro` "
             "again: it resumes from the last checkpoint"
         )
     except KeyboardInterrupt:

@@ -26,15 +26,13 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(100)
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """A project with an exported model; no test downloads the detector."""
+    """A project with an exported model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(detection, "best", lambda path=None: (detection.Cascade(), None))
     monkeypatch.setattr(models, "PRETRAINED", tmp_path / "pretrained")
     Path("pretrained").mkdir()
     Path("models/export").mkdir(parents=True)
     Path("models/export/model.onnx").write_bytes(model())
     photos_page._loaded.clear()
-    photos_page._detector.clear()
     return tmp_path
 
 
@@ -62,7 +60,7 @@ def said(app: AppTest) -> list[str]:
 
 def read() -> list[Face]:
     """Return what the model reads in TWO without the page."""
-    return Reader(models.load("models/export"), detection.Cascade()).read(TWO)
+    return Reader(models.load("models/export"), detection.YuNet()).read(TWO)
 
 
 def test_a_photo_has_a_box_and_bars_for_each_face(room):
@@ -76,7 +74,12 @@ def test_a_photo_has_a_box_and_bars_for_each_face(room):
     found = np.array(boxes, float) * sides / 100
     assert found == pytest.approx(np.array([face.box for face in faces]), abs=0.01)
     bars = re.findall(r"<span>([a-z]+)</span>.*?width:([\d.]+)%.*?>(\d+)%<", shown)
-    expected = [(label, share) for face in faces for label, share in face.probabilities.items()]
+    expected = []
+    for face in faces:
+        # Three at once, the likeliest first; all of them, in the model's order, folded away.
+        likely = sorted(face.probabilities.items(), key=lambda item: -item[1])
+        expected += [*likely[:3], *face.probabilities.items()]
+    assert shown.count("<details><summary>all 4</summary>") == 2
     assert [(label, float(width)) for label, width, _ in bars] == [
         (label, pytest.approx(100 * share, abs=0.01)) for label, share in expected
     ]
@@ -85,6 +88,8 @@ def test_a_photo_has_a_box_and_bars_for_each_face(room):
     assert answers == [
         f"{number} {face.emotion} {face.confidence:.0%}" for number, face in enumerate(faces, 1)
     ]
+    labels = re.findall(r"<span>(\d \w+)</span></div>", shown)
+    assert labels == [f"{number} {face.emotion}" for number, face in enumerate(faces, 1)]
 
 
 def test_below_the_confidence_asked_for_the_answer_is_unsure(room):
@@ -109,16 +114,27 @@ def test_a_photo_is_read_once_and_forgotten_when_it_is_taken_away(room, monkeypa
     assert not app.session_state["sheets"]
 
 
-def test_two_models_read_side_by_side(room):
-    Path("pretrained/fer4.onnx").write_bytes(model(CLASSES[::-1]))
+@pytest.mark.parametrize("classes", [CLASSES, CLASSES[::-1]])
+def test_two_models_have_a_row_a_face_and_differences_are_marked(room, classes):
+    Path("pretrained/fer4.onnx").write_bytes(model(classes))
     app = uploaded(page(), ("two.png", encoded(TWO)))
+    app.slider(key="confidence").set_value(0).run()
     assert [one.value for one in app.selectbox] == ["fer4", None]
     app.selectbox[1].set_value("models/export").run()
-    left, right = drawn(app)
-    named = r'mien-bar" role="listitem"><span>(\w+)'
-    assert re.findall(named, left)[:4] == list(CLASSES[::-1])
-    assert re.findall(named, right)[:4] == list(CLASSES)
+    (shown,) = drawn(app)
+    rows = re.findall(r"<tr( class=.mien-differs.)?><td>(\d)</td>.*?</td>(.*?)</tr>", shown)
+    others = Reader(models.load("pretrained/fer4.onnx"), detection.YuNet()).read(TWO)
+    assert len(rows) == 2
+    for number, (mark, told, cells) in enumerate(rows):
+        pair = others[number], read()[number]
+        assert told == str(number + 1)
+        said = re.findall(r"<td>([^<]*)</td>", cells)
+        assert said[:2] == [f"{face.emotion} {face.confidence:.0%}" for face in pair]
+        differ = pair[0].emotion != pair[1].emotion
+        assert (bool(mark), said[2]) == ((True, "≠ differ") if differ else (False, "agree"))
+    assert {bool(mark) for mark, *_ in rows} == {classes != CLASSES}
     assert [one.label for one in app.download_button] == [
+        "Annotated copy",
         r"Answers of fer4 (CSV)",
         r"Answers of models\/export (CSV)",
     ]
@@ -133,9 +149,11 @@ def test_a_model_exported_anew_is_the_one_that_reads(room):
 
 def test_heat_maps_come_with_the_switch(room):
     app = uploaded(page(), ("two.png", encoded(TWO)))
-    assert "heat map" not in drawn(app)[0]
+    assert not [one for one in app.html if "mien-heats" in one.value and "<style" not in one.value]
     app.toggle[0].set_value(True).run()
-    assert drawn(app)[0].count("under the heat map for") == 2
+    (shown,) = [one.value for one in app.html if '<div class="mien-heats">' in one.value]
+    assert shown.count("under the heat map for") == 2
+    assert "speaks against the answer" in shown
 
 
 def test_a_photo_of_the_camera_is_read(room):
@@ -156,10 +174,11 @@ def test_what_cannot_be_read_is_one_line_and_the_rest_is_read(room):
         ("wide.png", encoded(np.zeros((7000, 7200), np.uint8))),
     )
     assert said(app) == [
-        "![](x) <b>.png: no image; expected JPEG, PNG, WebP or the like",
-        "phone.heic: HEIC is not read; convert it to JPEG or PNG",
-        "empty.png: an empty file",
-        "wide.png: 7200 by 7000 pixels, 50 megapixels; expected at most 50: make it smaller",
+        "![](x) <b>.png cannot be read: no image; expected JPEG, PNG, WebP or the like.",
+        "phone.heic cannot be read: HEIC is not read; convert it to JPEG or PNG.",
+        "empty.png cannot be read: an empty file.",
+        "wide.png cannot be read: 7200 by 7000 pixels, 50 megapixels; expected at most 50: make it "
+        "smaller.",
     ]
     assert photos_page.plain("![](x) <b>") in app.error[0].value
     assert len(drawn(app)) == 1
@@ -170,7 +189,7 @@ def test_more_photos_than_are_read_at_a_time_are_counted(room):
     small = encoded(np.zeros((20, 20), np.uint8))
     app = uploaded(page(), *[(f"{number}.png", small) for number in range(sheets.MOST + 2)])
     assert [one.value for one in app.error] == [
-        "22 photos: only the first 20 are read. Take some away, or use `mien predict` for many."
+        "22 files were given, and only the first 20 are read. Take some away."
     ]
     assert len(drawn(app)) == sheets.MOST
     assert all("No face found." in one for one in drawn(app))
@@ -200,7 +219,8 @@ def test_a_model_that_is_not_there_is_one_line(room, monkeypatch, name, line):
     app.run()
     assert not app.exception
     (error,) = said(app)
-    assert error.startswith(line)
+    assert error.startswith(f"This model cannot be used. {line}")
+    assert error.endswith(".")
 
 
 def test_without_a_model_the_page_says_how_to_get_one(room):
@@ -223,7 +243,7 @@ def test_the_table_is_what_the_command_writes(room):
     Path("two.png").write_bytes(encoded(TWO))
     Path("bad.png").write_bytes(b"<html>")
     confidence = np.mean([face.confidence for face in read()])
-    reader = Reader(models.load("models/export"), detection.Cascade())
+    reader = Reader(models.load("models/export"), detection.YuNet())
     readings = [
         sheets.abstaining(sheets.read(name, Path(name).read_bytes(), reader).reading, confidence)
         for name in ("two.png", "bad.png")

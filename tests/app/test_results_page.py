@@ -93,4 +93,4 @@ def test_what_is_missing_or_broken_is_one_line_and_the_rest_is_shown(room):
 
 def test_an_empty_folder_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert len(page().warning) == 3
+    assert len(page().warning) == 6

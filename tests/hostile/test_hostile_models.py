@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mien import faces
 from mien.errors import ModelError, ParamError
 from mien.inference import models
+from mien.models import weights
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 TensorProto, helper = onnx.TensorProto, onnx.helper
@@ -308,6 +309,6 @@ WEIGHT_FILES = {
 def test_hostile_weights_are_one_line(kind):
     path = WEIGHT_FILES[kind]()
     with pytest.raises(ParamError, match=r"^model\.weights: ") as caught:
-        pretrained.load({"arch": "mobilenet_v2", "weights": str(path)})
+        weights.load({"arch": "vgg16", "weights": str(path)})
     is_one_line(caught.value)
     assert not Path("sung").exists()

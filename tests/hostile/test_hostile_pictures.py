@@ -138,7 +138,8 @@ NO_PICTURES = {
 def test_what_is_no_picture_is_unreadable_by_name_whatever_its_ending():
     """In the pipeline each is a finding; the command and the app say a line about each."""
     for number, data in enumerate(NO_PICTURES.values()):
-        path = Path("set/happy", f"{number:02}{('.jpg', '.png', '.tiff', '.gif')[number % 4]}")
+        ending = (".jpg", ".png", ".tiff", ".gif")[number % 4]
+        path = Path("set", "happy" if number < 10 else "sad", f"{number:02}{ending}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     with sources.opened(Path("set")) as source:
@@ -158,7 +159,7 @@ def test_what_is_no_picture_is_one_line(kind):
 @pytest.mark.parametrize("ending", [".bmp", ".gif", ".jpg", ".pgm", ".png", ".tiff", ".webp"])
 def test_the_content_counts_and_not_the_ending(ending):
     for kind in ("grey JPEG", "palette PNG", "interlaced GIF", "packed TIFF", "bottom-up BMP"):
-        path = Path("set/happy", f"{kind}{ending}")
+        path = Path("set", "sad" if kind == "bottom-up BMP" else "happy", f"{kind}{ending}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(KINDS[kind])
     with sources.opened(Path("set")) as source:
@@ -192,7 +193,7 @@ def test_a_changed_picture_is_read_or_refused(extension):
     place = st.integers(0, 63) | st.integers(0, len(whole) - 1)
     changes = st.dictionaries(place, st.integers(0, 255), min_size=1, max_size=8)
 
-    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(changes, st.integers(0, len(whole)))
     def check(changed, cut):
         data = bytearray(whole)

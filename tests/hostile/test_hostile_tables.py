@@ -24,13 +24,10 @@ ROWS = {
     "a number of 20 digits": "3,99999999999999999999 1 2 3",
     "a number below -2^63": "3,-99999999999999999999 1 2 3",
     "commas between the pixels": "3,1,2,3,4",
-    "semicolons between the pixels": "3,1;2;3;4",
     "a byte of zero": "3,1 2\0 3 4",
     "spaces alone": "3,    ",
-    "brackets": '3,"[1, 2, 3, 4]"',
     "a quote that never ends": '3,"1 2 3 4\n3,1 2 3 4\n3,1 2 3 4',
     "an emotion of another script": "\u0663,1 2 3 4",
-    "an emotion with a point": "3.0,1 2 3 4",
     "an emotion with a sign": "+3,1 2 3 4",
     "an emotion of 5,000 digits": f"{'9' * 5000},1 2 3 4",
     "an emotion with a line break": '"3\n4",1 2 3 4',
@@ -52,12 +49,23 @@ def test_a_wrong_row_is_one_line_with_its_number(kind):
     is_one_line(caught.value)
 
 
+READ = {
+    "semicolons between the pixels": "4,1;2;3;4",
+    "brackets": '4,"[1, 2, 3, 4]"',
+    "an emotion with a point": "4.0,1 2 3 4",
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_row_that_is_spelt_another_way_is_read(kind):
+    Path("a.csv").write_text(f"{HEAD}{READ[kind]}\n")
+    with sources.opened(Path("a.csv")) as source:
+        happy, sad = source
+    assert (happy.label, sad.label) == ("happy", "sad")
+    assert happy.data == sad.data
+
+
 WHOLE = {
-    "semicolons": b"emotion;pixels\n3;1 2 3 4\n",
-    "tabs": b"emotion\tpixels\n3\t1 2 3 4\n",
-    "UTF-16": "emotion,pixels\n3,1 2 3 4\n".encode("utf-16"),
-    "UTF-32": "emotion,pixels\n3,1 2 3 4\n".encode("utf-32"),
-    "returns alone": b"emotion,pixels\r3,1 2 3 4\r",
     "no header": b"3,1 2 3 4\n",
     "another language": "gefühl,pixel\n3,1 2 3 4\n".encode(),
     "a column short": b"emotion\n3\n",
@@ -79,7 +87,7 @@ def test_another_kind_of_table_is_one_line(kind):
     is_one_line(caught.value)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(st.tuples(st.text(max_size=6), st.text(' 0123456789-.,"\n\0nax', max_size=30)))
     | st.binary(max_size=60).map(lambda data: [(data.decode("latin-1"), "")])

@@ -1,8 +1,9 @@
 """Annotated copies: what is drawn, where, and never over a photo."""
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageColor
+from PIL import ImageColor
 
 from mien.errors import MienError
 from mien.inference import annotate
@@ -10,13 +11,13 @@ from mien.inference.colours import colours
 from mien.inference.reader import Face, Reading
 
 CLASSES = ("happy", "neutral", "sad", "surprise")
+SHARES = {"happy": 0.7, "neutral": 0.1, "sad": 0.15, "surprise": 0.05}
 CROP = np.zeros((48, 48), np.uint8)
 PLAIN = np.full((600, 900, 3), 77, np.uint8)
 
 
 def face(x: int, y: int, side: int, emotion: str = "happy") -> Face:
-    shares = {"happy": 0.7, "neutral": 0.1, "sad": 0.15, "surprise": 0.05}
-    return Face((x, y, side, side), emotion, 0.7, shares, CROP)
+    return Face((x, y, side, side), emotion, 0.7, SHARES, CROP)
 
 
 def pixels(*faces: Face, photo: np.ndarray = PLAIN) -> np.ndarray:
@@ -90,8 +91,59 @@ def test_a_copy_never_replaces_a_photo(tmp_path):
             annotate.targets(paths, tmp_path / folder)
 
 
-def test_a_frame_has_its_time_in_the_name(tmp_path):
-    reading = Reading(tmp_path / "clip.mp4", [], lambda: PLAIN, time=12.5)
-    annotate.save(reading, CLASSES, tmp_path / "out/clip.mp4.jpg")
-    with Image.open(tmp_path / "out/clip.mp4-00012.500.jpg") as picture:
-        assert picture.size == (900, 600)
+def frames_of(path):
+    video = cv2.VideoCapture(str(path))
+    rate = video.get(cv2.CAP_PROP_FPS)
+    frames = []
+    while (got := video.read())[0]:
+        frames.append(got[1])
+    video.release()
+    return rate, frames
+
+
+def test_the_copy_of_a_video_shows_its_frames_for_as_long_as_they_stand(tmp_path):
+    # Odd sides, and a face that fills a frame, which of a photo would make the copy wider.
+    photo = np.full((601, 901, 3), 77, np.uint8)
+    faces = [[face(300, 200, 160)], [], [Face((0, 0, 901, 601), "sad", 0.7, SHARES, CROP)]]
+    path = tmp_path / "clip.mov"
+    targets = annotate.targets([path, tmp_path / "b.ts"], tmp_path / "out")
+    assert [copy.name for copy in targets.values()] == ["clip.mov.mp4", "b.ts.mp4"]
+    with annotate.Copies(targets, CLASSES, every=0.25) as copies:
+        for number, found in enumerate(faces):
+            copies.add(Reading(path, found, lambda: photo, time=number / 4))
+        copies.add(Reading(tmp_path / "b.ts", [], lambda: PLAIN, time=0))
+    rate, frames = frames_of(tmp_path / "out/clip.mov.mp4")
+    assert rate == pytest.approx(4)
+    assert [frame.shape for frame in frames] == [(600, 900, 3)] * 3
+    red, green, blue = ImageColor.getrgb(colours(CLASSES)["happy"])
+    # The box on its left side, which no coder leaves quite as it was.
+    assert np.abs(frames[0][280, 301].astype(int) - (blue, green, red)).max() < 60
+    assert np.abs(frames[1].astype(int) - 77).mean() < 4
+    assert len(frames_of(tmp_path / "out/b.ts.mp4")[1]) == 1
+
+
+def test_an_answer_covers_no_face_above_its_own():
+    # One face right over the other: the lower one's answer has no room above.
+    picture = pixels(face(300, 100, 160), face(300, 262, 160, "sad"))
+    assert (picture[110:250, 310:450] == 77).all()
+
+
+@pytest.mark.parametrize("tracks", [(), (7, 8)])
+def test_several_faces_have_the_numbers_of_the_table(monkeypatch, tracks):
+    said = []
+    true = annotate._answer
+    monkeypatch.setattr(annotate, "_answer", lambda *given: said.append(given[1]) or true(*given))
+    annotate.drawn(PLAIN, [face(100, 200, 90), face(300, 200, 160, "sad")], CLASSES, tracks)
+    first, second = tracks or (1, 2)
+    assert sorted(said) == [f"{first} happy 70%", f"{second} sad 70%"]
+    said.clear()
+    annotate.drawn(PLAIN, [face(300, 200, 160)], CLASSES)
+    assert said == ["happy 70%"]
+
+
+def test_an_answer_at_the_right_edge_is_whole():
+    edge = face(880, 300, 20)
+    tone = colours(CLASSES)["happy"]
+    # As much of its ground as of one in the middle.
+    shares = [share_of(pixels(one)[270:300], tone) for one in (edge, face(400, 300, 20))]
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)

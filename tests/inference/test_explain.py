@@ -123,8 +123,6 @@ def test_an_even_map_has_no_red_and_no_blue():
 def room(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("tiny.onnx").write_bytes(model_with_maps())
-    # No test may download the detector.
-    monkeypatch.setattr(detection, "best", lambda path: (detection.Cascade(), None))
     return tmp_path
 
 
@@ -150,7 +148,7 @@ def test_each_face_of_a_photo_lies_upright_beside_its_heat(room, capsys):
     Image.fromarray(np.rot90(scene)).save("two.jpg", exif=exif, quality=95)
     predict("two.jpg", "--explain", "heat")
     assert names("heat") == ["two.jpg-face1.png", "two.jpg-face2.png"]
-    upright = Reader(Classifier(model(), "tiny"), detection.Cascade()).read(scene)
+    upright = Reader(Classifier(model(), "tiny"), detection.YuNet()).read(scene)
     for number, face in enumerate(upright, 1):
         shown, _ = halves(Path(f"heat/two.jpg-face{number}.png"))
         small = cv2.resize(shown.astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_AREA)

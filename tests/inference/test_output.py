@@ -44,12 +44,14 @@ def test_a_photo_is_an_object_of_its_faces():
             "image": "a.jpg",
             "faces": [
                 {
+                    "face": 1,
                     "box": [1, 2, 30, 40],
                     "emotion": "happy",
                     "confidence": 0.75,
                     "probabilities": {"happy": 0.75, "sad": 0.25},
                 },
                 {
+                    "face": 2,
                     "box": [50, 2, 30, 40],
                     "emotion": "sad",
                     "confidence": 0.6,
@@ -71,19 +73,19 @@ def test_a_frame_also_has_its_time_and_tracks():
 
 def test_a_csv_has_a_row_for_each_face_and_each_broken_file():
     assert output.rendered(RECORDS, CLASSES, "csv").decode().splitlines() == [
-        "image,x,y,w,h,emotion,confidence,happy,sad,error",
-        "a.jpg,1,2,30,40,happy,0.75,0.75,0.25,",
-        "a.jpg,50,2,30,40,sad,0.6,0.4,0.6,",
-        "broken.jpg,,,,,,,,,damaged",
+        "image,face,x,y,w,h,emotion,confidence,happy,sad,error",
+        "a.jpg,1,1,2,30,40,happy,0.75,0.75,0.25,",
+        "a.jpg,2,50,2,30,40,sad,0.6,0.4,0.6,",
+        "broken.jpg,,,,,,,,,,damaged",
     ]
 
 
 def test_with_a_video_the_rows_have_time_and_track():
     assert output.rendered([*RECORDS[:1], *FRAMES], CLASSES, "csv").decode().splitlines() == [
-        "image,time,track,x,y,w,h,emotion,confidence,happy,sad,error",
-        "a.jpg,,,1,2,30,40,happy,0.75,0.75,0.25,",
-        "a.jpg,,,50,2,30,40,sad,0.6,0.4,0.6,",
-        "c.mp4,0.5,3,9,2,30,40,unsure,0.6,0.6,0.4,",
+        "image,time,face,track,x,y,w,h,emotion,confidence,happy,sad,error",
+        "a.jpg,,1,,1,2,30,40,happy,0.75,0.75,0.25,",
+        "a.jpg,,2,,50,2,30,40,sad,0.6,0.4,0.6,",
+        "c.mp4,0.5,1,3,9,2,30,40,unsure,0.6,0.6,0.4,",
     ]
 
 
@@ -97,10 +99,14 @@ def test_parquet_holds_the_same_with_types_even_without_faces():
 
 def test_the_table_is_aligned_and_leaves_out_what_nobody_has():
     head, *rows = output.rendered(RECORDS, CLASSES, "table").decode().splitlines()
-    assert head.split() == ["image", "x,", "y", "size", "sure", "expression", "else"]
-    assert rows[0].split() == ["a.jpg", "1,", "2", "30", "x", "40", "75%", "happy", "sad", "25%"]
+    shown = "image face x y w h emotion confidence others"
+    assert head.split() == shown.split()
+    # Named as in the CSV, but for the last.
+    columns = output.as_frame(RECORDS, CLASSES).columns
+    assert [name for name in columns if name in shown.split()] == shown.split()[:-1]
+    assert rows[0].split() == ["a.jpg", "1", "1", "2", "30", "40", "happy", "75%", "sad", "25%"]
     assert "no face" in rows[2]
-    assert rows[3].endswith("unreadable  damaged")
+    assert rows[3].split() == ["broken.jpg", "unreadable", "damaged"]
     words = zip(rows, ("happy", "sad", "no face", "unreadable"), strict=True)
     assert len({line.index(word) for line, word in words}) == 1
 
@@ -108,7 +114,7 @@ def test_the_table_is_aligned_and_leaves_out_what_nobody_has():
 def test_the_table_shows_what_an_unsure_answer_wavers_between():
     _, row = output.rendered(FRAMES, CLASSES, "table").decode().splitlines()
     assert row.split()[:3] == ["c.mp4", "0.50", "s"]
-    assert row.endswith("60%  unsure      happy 60%, sad 40%")
+    assert row.endswith("unsure          60%  happy 60%, sad 40%")
 
 
 def test_a_name_that_is_no_text_is_shown_with_question_marks():

@@ -39,8 +39,10 @@ def found(*given: str) -> list[str]:
     return [path.as_posix() for path in photos.files(given)]
 
 
-def test_a_folder_gives_its_photos_to_its_depths_and_nothing_hidden(folder):
-    assert found("set") == ["set/a.PNG", "set/b.jpg", "set/x.heic", "set/sub/deep/c.webp"]
+def test_a_folder_gives_its_photos_and_videos_to_its_depths_and_nothing_hidden(folder):
+    assert found("set") == [
+        "set/a.PNG", "set/b.jpg", "set/clip.mp4", "set/x.heic", "set/sub/deep/c.webp",
+    ]  # fmt: skip
 
 
 def test_a_named_file_counts_whatever_its_name(folder):

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 from conftest import CLASSES, drawn_images
-from drawn_photos import SIZE, model, photo, write
+from drawn_photos import SIZE, detected, model, photo, write
 
-from mien.crops.detection import Cascade, Detection
+from mien.crops.detection import YuNet
 from mien.inference.classify import BATCH, Classifier
 from mien.inference.reader import Reader
 
@@ -32,7 +32,7 @@ def test_a_whole_photo_is_one_face(net):
 
 
 def test_every_face_that_is_found_is_read_in_its_box(net):
-    faces = Reader(net, Cascade()).read(photo(400, 640, (40, 30, 160, 0), (330, 120, 240, 0)))
+    faces = Reader(net, YuNet()).read(photo(400, 640, (40, 30, 160, 0), (330, 120, 240, 0)))
     assert [face.crop.shape for face in faces] == [(SIZE, SIZE)] * 2
     assert faces[0].box[0] + faces[0].box[2] < 330 < faces[1].box[0] + faces[1].box[2] // 2
     alone = net(np.stack([face.crop for face in faces]))
@@ -64,7 +64,7 @@ def crops(tmp_path):
     return paths, codes
 
 
-@pytest.mark.parametrize("detector", [None, lambda photo: [Detection((0, 0, SIZE, SIZE))]])
+@pytest.mark.parametrize("detector", [None, lambda photo: [detected((5, 5, 37, 37))]])
 def test_files_come_back_in_order_and_a_broken_one_keeps_its_place(net, crops, detector):
     paths, codes = crops
     readings = list(Reader(net, detector).read_files(paths))

@@ -3,9 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_photos import model
+from drawn_photos import detected, model
 
-from mien.crops.detection import Detection
 from mien.inference import video
 from mien.inference.classify import Classifier
 from mien.inference.reader import Reader
@@ -16,7 +15,7 @@ def bright(image):
     light = (image[..., 0] > 128).astype(np.uint8)
     count, _, boxes, _ = cv2.connectedComponentsWithStats(light)
     found = [tuple(int(side) for side in box[:4]) for box in boxes[1:count] if box[4] > 100]
-    return [Detection(box) for box in sorted(found)]
+    return [detected(box) for box in sorted(found)]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +34,10 @@ def clip(tmp_path_factory):
 
 
 def test_a_frame_is_read_at_each_step(clip):
-    times = [time for time, _ in video.frames(clip, 0.5)]
+    times = [time for time, _ in video.frames(str(clip), 0.5)]
     assert times == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5], abs=0.002)
     assert video.count(clip, 0.5) == len(times)
-    assert len(list(video.frames(clip, 0.001))) == 30
+    assert len(list(video.frames(str(clip), 0.001))) == 30
 
 
 def test_faces_keep_their_number_and_newcomers_get_the_next(clip):

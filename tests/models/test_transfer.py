@@ -10,7 +10,8 @@ from keras.src.utils import file_utils
 from nets import TRANSFER, built, spec
 
 from mien import models
-from mien.models.transfer import DEVIATION, MEAN, NETWORKS
+from mien.models.registry import network
+from mien.models.transfer import DEVIATION, MEAN
 
 # Where Keras keeps each network's `preprocess_input`.
 MODULES = {
@@ -29,6 +30,7 @@ MODULES = {
     "efficientnetv2_b0": applications.efficientnet_v2,
     "convnext_tiny": applications.convnext,
 }
+pytestmark = pytest.mark.xdist_group("nets")
 IMAGES = drawn_images(2)[0]
 
 
@@ -41,11 +43,11 @@ def reference(name: str, side: int, monkeypatch) -> tuple[keras.Model, list[str]
     monkeypatch.setattr(file_utils, "get_file", lambda file, *_, **__: asked.append(file))
     monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
     keras.utils.clear_session(free_memory=False)
-    network = getattr(applications, NETWORKS[name].application)(
+    whole = getattr(applications, network(name).application)(
         include_top=False, weights="imagenet", input_shape=(side, side, 3)
     )
     own = {layer.name: layer for layer in built(name).get_layer("backbone").layers}
-    for layer in network.layers:
+    for layer in whole.layers:
         if layer.name in own:
             layer.set_weights(own[layer.name].get_weights())
         elif layer.weights:
@@ -53,19 +55,19 @@ def reference(name: str, side: int, monkeypatch) -> tuple[keras.Model, list[str]
             assert name == "efficientnet_b0"
             layer.set_weights([np.array(MEAN), np.array(DEVIATION), np.array(0)])
             layer.finalize_state()
-    return network, asked
+    return whole, asked
 
 
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 @pytest.mark.parametrize("name", TRANSFER)
 def test_features_are_those_of_keras_network_after_its_own_preprocessing(name, monkeypatch):
-    side = max(48, NETWORKS[name].smallest)
-    network, asked = reference(name, side, monkeypatch)
-    assert asked == [NETWORKS[name].file]
+    side = max(48, network(name).min_side)
+    whole, asked = reference(name, side, monkeypatch)
+    assert asked == [network(name).file]
     enlarged = [cv2.resize(image.astype(np.float32), (side, side)) for image in IMAGES]
     colours = np.repeat(np.stack(enlarged)[..., None], 3, axis=3)
     prepared = MODULES[name].preprocess_input(colours.copy())
-    expected = np.asarray(network(prepared)).mean(axis=(1, 2))
+    expected = np.asarray(whole(prepared)).mean(axis=(1, 2))
     ours = keras.Model(built(name).input, built(name).layers[-1].input)
     found = np.asarray(ours(IMAGES.astype(np.float32)))
     assert np.ptp(expected) > 0
@@ -74,12 +76,12 @@ def test_features_are_those_of_keras_network_after_its_own_preprocessing(name, m
 
 @pytest.mark.parametrize("name", TRANSFER)
 def test_the_smallest_image_is_the_smallest_that_keras_accepts(name):
-    network = getattr(applications, NETWORKS[name].application)
+    application = getattr(applications, network(name).application)
     # The MobileNets only warn, in words that no caller sees.
     if not name.startswith("mobilenet"):
-        side = NETWORKS[name].smallest - 1
+        side = network(name).min_side - 1
         with pytest.raises(ValueError, match=rf"at least {side + 1}x{side + 1}"):
-            network(include_top=False, weights=None, input_shape=(side, side, 3))
+            application(include_top=False, weights=None, input_shape=(side, side, 3))
 
 
 def test_small_faces_are_enlarged_and_large_ones_stay():
@@ -90,5 +92,5 @@ def test_small_faces_are_enlarged_and_large_ones_stay():
 
 
 def test_dense_adds_a_hidden_layer():
-    model = models.build(spec("vgg16", dense=7))
-    assert model.layers[-1].kernel.shape == (7, 4)
+    model = models.build(spec("vgg16", dense=9))
+    assert model.layers[-1].kernel.shape == (9, 7)

@@ -36,18 +36,26 @@ class Reader(HTMLParser):
             self.cells[-1] += data
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
-    """Enter a copy of what Git holds of this state, committed."""
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory) -> Path:
+    """Return the folder of what Git holds of this state, committed."""
+    folder = tmp_path_factory.mktemp("committed")
     for part in (*states.PARTS, "dvc.yaml"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
-    run(tmp_path, "git", "init", "-q", "-b", "main")
-    run(tmp_path, "dvc", "init", "-q")
-    run(tmp_path, "git", "add", "-A")
-    run(tmp_path, "git", "commit", "-qm", "state")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+        copy(ROOT / part, folder / part)
+    run(folder, "git", "init", "-q", "-b", "main")
+    run(folder, "dvc", "init", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "state")
+    return folder
+
+
+@pytest.fixture
+def project(committed, tmp_path, monkeypatch) -> Path:
+    """Enter a copy of the project."""
+    shutil.copytree(committed, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
 
 
 def report(*arguments: str) -> str:
@@ -85,6 +93,17 @@ def test_pictures_of_faces_are_left_out(project):
     assert Path("reports/audit/classes.png").read_bytes() in pictures
     for mean in ("mean", "std"):
         assert Path(f"reports/audit/{mean}.png").read_bytes() not in pictures
+
+
+def test_every_chart_that_evaluate_draws_is_in_the_page(project):
+    """Of the models, of the ensemble, of the studies: wherever they lie below its folder."""
+    name = next(Path("metrics/tune").glob("*.json")).stem
+    studies = [f"tune_{name}/{chart}" for chart in ("trials", "trial_params", "importances")]
+    for number, chart in enumerate((*studies, "ensemble/members", "ensemble/disagreement")):
+        Path(f"reports/evaluate/{chart}.png").write_bytes(bytes([number] * 8))
+    pictures = {base64.b64decode(content) for content in re.findall(r"base64,([^\"]+)", report())}
+    drawn = {path.read_bytes() for path in Path("reports/evaluate").rglob("*.png")}
+    assert drawn <= pictures
 
 
 def test_charts_beyond_the_limit_are_named_not_held(project):

@@ -1,5 +1,6 @@
 """The champion as MLflow serves it, against the Keras model it was made from."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from conftest import drawn_images
+from conftest import SRC, drawn_images
 from made_state import CLASSES, client, ensemble, evaluation, made, project
 
 from mien import models, tracking
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def test_an_ensemble_is_served_with_the_members_it_uses(root, monkeypatch):
     np.testing.assert_allclose(served.to_numpy(), expected, rtol=0, atol=1e-6)
     version = client(root).get_model_version_by_alias("mien", "champion")
     folder = Path(mlflow.artifacts.download_artifacts(version.source)) / "artifacts"
-    assert {path.name for path in folder.iterdir()} == {"ensemble", "train", "tune_simple_cnn"}
+    assert {path.name for path in folder.iterdir()} == {"ensemble", "train", "simple_cnn"}
 
 
 def test_a_new_store_takes_two_lines_and_no_keras(root):
@@ -72,7 +75,7 @@ def test_a_new_store_takes_two_lines_and_no_keras(root):
         "tracking.track([model], evaluation(model), Path('.'))\n"
         "print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
     )
-    env = {"PYTHONPATH": str(Path(__file__).parent), "PATH": ""}
+    env = {"PYTHONPATH": os.pathsep.join([str(TESTS), str(SRC)]), "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True
     )

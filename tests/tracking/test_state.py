@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import pytest
+from conftest import SRC
 from made_state import (
     CLASSES,
     EPOCHS,
@@ -15,14 +17,53 @@ from made_state import (
     ensemble,
     evaluation,
     made,
+    net_runs,
     project,
     runs,
     tuned,
     with_test,
 )
+from mlflow.entities import Run
 
 from mien import tracking
 from mien.errors import TrackingError
+from mien.project import ModelId
+
+
+@dataclass
+class Shown:
+    """A state of two nets that tests only read; they are in its project's folder."""
+
+    root: Path
+    nets: tuple[tracking.TrackedModel, tracking.TrackedModel]
+    keys: list[str]
+
+    @property
+    def champion(self) -> Run:
+        (run,) = runs(self.root, "train")
+        return run
+
+    @property
+    def pipeline(self) -> Run:
+        (run,) = runs(self.root, "pipeline")
+        return run
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory) -> Shown:
+    with pytest.MonkeyPatch.context() as patch:
+        root = project(tmp_path_factory.mktemp("shown"), patch)
+        patch.setenv("DVC_EXP_NAME", "puffy-daze")
+        nets = made(), made("tune_small", b"two")
+        pages = {"card": "# Card\n\nOf use.", "report": "<html></html>"}
+        return Shown(root, nets, tracking.track(nets, evaluation(*nets), root, **pages))
+
+
+@pytest.fixture
+def shown(tracked, monkeypatch) -> Shown:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tracked.root)
+    return tracked
 
 
 @pytest.fixture
@@ -34,11 +75,8 @@ def names(root, run, path=None) -> set[str]:
     return {file.path for file in client(root).list_artifacts(run.info.run_id, path)}
 
 
-def test_a_model_run_holds_what_people_look_for(root, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "puffy-daze")
-    model = made()
-    tracking.track([model], evaluation(model), root)
-    (run,) = runs(root, "train")
+def test_a_model_run_holds_what_people_look_for(shown):
+    root, run, model = shown.root, shown.champion, shown.nets[0]
     assert (run.info.status, run.info.run_name) == ("FINISHED", "train: simple_cnn")
     params = {
         "model.arch": "simple_cnn",
@@ -112,10 +150,10 @@ def test_another_model_adds_a_run_and_the_way_back_none(root):
 
 
 def test_the_alias_follows_the_champion_and_a_version_is_made_once(root):
-    one, two = made(), made("other", b"two")
+    one, two = made(), made("tune_small", b"two")
     store = client(root)
     seen = []
-    for champion in ("train", "other", "train"):
+    for champion in ("train", "tune_small", "train"):
         tracking.track([one, two], evaluation(one, two, champion=champion), root)
         version = store.get_model_version_by_alias("mien", "champion")
         seen.append((int(version.version), version.tags["mien.key"]))
@@ -127,11 +165,9 @@ def test_the_alias_follows_the_champion_and_a_version_is_made_once(root):
     assert len(store.search_model_versions("name = 'mien'")) == 2
 
 
-def test_the_pipeline_run_names_its_members(root):
-    one, two = made(), made("other", b"two")
-    tracking.track([one, two], evaluation(one, two), root)
-    (pipeline,) = runs(root, "pipeline")
-    members = {run.data.tags["mien.name"]: run.info.run_id for run in runs(root, "train")}
+def test_the_pipeline_run_names_its_members(shown):
+    root, pipeline, one = shown.root, shown.pipeline, shown.nets[0]
+    members = {run.data.tags["mien.name"]: run.info.run_id for run in net_runs(root)}
     assert pipeline.data.tags["mien.champion"] == "train"
     for name, identifier in members.items():
         assert pipeline.data.tags[f"mien.member.{name}"] == identifier
@@ -139,11 +175,8 @@ def test_the_pipeline_run_names_its_members(root):
     assert pipeline.data.metrics["test_macro_f1"] == one.test["macro_f1"]
 
 
-def test_the_pipeline_run_compares_its_models_with_the_champion(root):
-    one, two = made(), made("other", b"two")
-    tracking.track([one, two], evaluation(one, two), root)
-    (pipeline,) = runs(root, "pipeline")
-    rows = pipeline.data.tags["mlflow.note.content"].splitlines()
+def test_the_pipeline_run_compares_its_models_with_the_champion(shown):
+    rows = shown.pipeline.data.tags["mlflow.note.content"].splitlines()
     assert rows[2].startswith("| [train](")
     assert rows[2].endswith("| 0.750 (0.500 to 0.875) | | |")
     assert "| 0.625 (0.525 to 0.725) | 0.500 (0.400 to 0.600) |" in rows[3]
@@ -153,7 +186,7 @@ def test_the_pipeline_run_compares_its_models_with_the_champion(root):
 def test_runs_are_found_by_stage_and_architecture(root):
     study, single = tuned(), made()
     tracking.track([single, study], evaluation(single, study), root)
-    with tracking.live("tune@compact", "tune_compact", "k", {"model": {"arch": "compact"}}, root):
+    with tracking.live(ModelId("tune", "compact"), "k", {"model": {"arch": "compact"}}, root):
         pass
     (run,) = runs(root, "tune@simple_cnn")
     assert (run.info.run_name, run.data.tags["mien.arch"]) == ("tune: simple_cnn", "simple_cnn")
@@ -168,21 +201,21 @@ def test_runs_are_found_by_stage_and_architecture(root):
 
 
 def test_an_ensemble_has_a_run_that_links_to_its_members(root):
-    one, two = made(), made("other", b"two")
+    one, two = made(), made("tune_small", b"two")
     combined = ensemble(one, two)
     state = (one, two, combined)
     for _ in range(2):
         tracking.track(state, evaluation(*state, champion="ensemble"), root)
     (run,) = runs(root, "ensemble")
     assert (run.info.status, run.info.run_name) == ("FINISHED", "ensemble: weighted")
-    for member in runs(root, "train"):
+    for member in net_runs(root):
         name, identifier = member.data.tags["mien.name"], member.info.run_id
         assert run.data.tags[f"mien.member.{name}"] == identifier
         assert f"/runs/{identifier}" in run.data.tags["mlflow.note.content"]
     params = {
         "ensemble.method": "auto",
         "combination.method": "weighted",
-        "combination.members": '["train", "other"]',
+        "combination.members": '["train", "tune_small"]',
         "combination.weights": "[0.25, 0.75]",
     }
     assert params.items() <= run.data.params.items()
@@ -194,19 +227,19 @@ def test_an_ensemble_has_a_run_that_links_to_its_members(root):
 
 
 def test_a_member_that_leaves_keeps_its_runs(root):
-    one, two, three = made(), made("other", b"two"), made("third", b"three")
+    one, two, three = made(), made("tune_small", b"two"), made("tune_wide", b"three")
     old, new = (one, two, three, ensemble(one, two, three)), (one, two, ensemble(one, two))
     for state in (old, new):
         tracking.track(state, evaluation(*state), root)
-    assert {run.data.tags["mien.name"] for run in runs(root, "train")} == {
-        *("train", "other", "third")
+    assert {run.data.tags["mien.name"] for run in net_runs(root)} == {
+        *("train", "tune_small", "tune_wide")
     }
     before, after = (
         {tag.partition("mien.member.")[2] for tag in run.data.tags if "mien.member." in tag}
         for run in runs(root, "pipeline")
     )
-    assert before == {"train", "other", "third", "ensemble"}
-    assert after == {"train", "other", "ensemble"}
+    assert before == {"train", "tune_small", "tune_wide", "ensemble"}
+    assert after == {"train", "tune_small", "ensemble"}
     assert len(runs(root, "ensemble")) == 2
 
 
@@ -261,15 +294,10 @@ def test_git_commit_and_uncommitted_changes_are_tags(root):
     assert (clean.data.tags["mien.dirty"], dirty.data.tags["mien.dirty"]) == ("false", "true")
 
 
-def test_off_touches_no_store_and_returns_the_same_keys(root, monkeypatch, capsys):
-    model = made()
-    keys = tracking.track([model], evaluation(model), root)
+def test_off_touches_no_store_and_returns_the_same_keys(shown, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MIEN_TRACKING", "off")
-    elsewhere = root / "elsewhere"
-    elsewhere.mkdir()
-    capsys.readouterr()
-    assert tracking.track([model], evaluation(model), elsewhere) == keys
-    assert not list(elsewhere.iterdir())
+    assert tracking.track(shown.nets, evaluation(*shown.nets), tmp_path) == shown.keys
+    assert not list(tmp_path.iterdir())
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "MIEN_TRACKING=off" in said
@@ -278,11 +306,12 @@ def test_off_touches_no_store_and_returns_the_same_keys(root, monkeypatch, capsy
 def test_off_does_not_import_mlflow(root):
     code = (
         "import sys; from pathlib import Path; from mien import tracking\n"
-        "with tracking.live('train', 'train', 'k', {}, Path('.')) as run:\n"
+        "from mien.project import ModelId\n"
+        "with tracking.live(ModelId('train'), 'k', {}, Path('.')) as run:\n"
         "    run.log([{'epoch': 1, 'loss': 1.0}]); run.finish({}, 1.5)\n"
         "assert 'mlflow' not in sys.modules"
     )
-    env = {"MIEN_TRACKING": "off", "PATH": ""}
+    env = {"MIEN_TRACKING": "off", "PATH": "", "PYTHONPATH": str(SRC)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert not (root / "mlartifacts").exists()
@@ -303,11 +332,9 @@ def test_a_store_that_cannot_be_opened_is_one_line(root, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_logged_model_is_pinned_and_holds_no_pickle(root):
-    model = made()
-    tracking.track([model], evaluation(model), root)
-    (run,) = runs(root, "train")
-    logged = client(root).get_logged_model(run.data.tags["mien.model"])
+def test_a_logged_model_is_pinned_and_holds_no_pickle(shown):
+    run = shown.champion
+    logged = client(shown.root).get_logged_model(run.data.tags["mien.model"])
     folder = Path(mlflow.artifacts.download_artifacts(logged.artifact_location))
     assert not [*folder.rglob("*.pkl"), *folder.rglob("*.pyc")]
     requirements = (folder / "requirements.txt").read_text().split()
@@ -319,28 +346,12 @@ def test_a_logged_model_is_pinned_and_holds_no_pickle(root):
     assert [output.model_id for output in run.outputs.model_outputs] == [logged.model_id]
 
 
-def test_the_pipelines_run_holds_the_pages_that_tell_of_the_state(root):
-    model = made()
-    tracking.track([model], evaluation(model), root, card="# Card", report="<html></html>")
-    (run,) = runs(root, "pipeline")
-    assert {"model_card.md", "report.html"} <= names(root, run)
-    uri = f"{run.info.artifact_uri}/model_card.md"
-    assert mlflow.artifacts.load_text(uri) == "# Card"
+def test_the_pipelines_run_holds_the_pages_that_tell_of_the_state(shown):
+    assert {"model_card.md", "report.html"} <= names(shown.root, shown.pipeline)
+    uri = f"{shown.pipeline.info.artifact_uri}/model_card.md"
+    assert mlflow.artifacts.load_text(uri) == "# Card\n\nOf use."
 
 
-def test_a_versions_notes_are_its_card(root):
-    model = made()
-    tracking.track([model], evaluation(model), root, card="# Card\n\nOf use.")
-    (version,) = client(root).search_model_versions("name = 'mien'")
+def test_a_versions_notes_are_its_card(shown):
+    (version,) = client(shown.root).search_model_versions("name = 'mien'")
     assert version.description.endswith("# Card\n\nOf use.")
-
-
-def test_a_long_card_is_cut_after_a_paragraph(root):
-    model = made()
-    paragraphs = [f"## Part {number}\n\n{'word ' * 100}" for number in range(20)]
-    tracking.track([model], evaluation(model), root, card="\n\n".join(paragraphs))
-    (version,) = client(root).search_model_versions("name = 'mien'")
-    *parts, pointer = version.description.split("\n\n")
-    assert len(version.description) <= 5000 < len(version.description) + len(paragraphs[0])
-    assert parts[-1] == "word " * 100
-    assert "model_card.md" in pointer

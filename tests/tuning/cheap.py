@@ -10,13 +10,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from mien import params
 from mien.params import Tune
-from mien.tuning import search
-from mien.tuning.space import Recipe, Space
+from mien.tuning import search, trial_table
+from mien.tuning.space import Settings, Space
 from mien.tuning.study import opened
 
 PARAMS = params.load(Path(__file__).parents[2] / "params.yaml")
+TRAIN = PARAMS.train.model_copy(update={"learning_rate": 0.002})
 SPACE = Space(
-    Recipe(PARAMS.model, PARAMS.train, PARAMS.augment),
+    Settings(PARAMS.model, TRAIN, PARAMS.augment),
     {"train.learning_rate": 0.002, "model.depth": 2, "train.optimizer": "adamw"},
     {
         "train.learning_rate": FloatDistribution(0.0002, 0.01, log=True),
@@ -49,11 +50,20 @@ def evaluate(number, values, checkpoints, watch) -> None:
         watch(history(values, epoch))
 
 
-def run(folder: Path, tune: Tune, evaluate=evaluate, name: str = "cheap-0") -> str:
+def run(folder: Path, tune: Tune, evaluate=evaluate, key: str = "0") -> str:
     """Return the finished study's table as CSV."""
-    with opened(name, folder, tune.storage, tune.metric) as study:
+    with opened("cheap", key, folder, tune) as study:
         search.run(study, SPACE, tune, SEED, evaluate, folder)
-        return report.table(study.study, SPACE).to_csv(index=False)
+        return trial_table.table(study.study, SPACE).to_csv(index=False)
+
+
+def complete_study(count: int) -> optuna.Study:
+    """Return a study in memory of trials that are complete, their params drawn at random."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1), direction="maximize")
+    for _ in range(count):
+        trial = study.ask(dict(SPACE.distributions))
+        study.tell(trial, figure(trial.params, 9))
+    return study
 
 
 def die() -> None:

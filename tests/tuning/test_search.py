@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from mien.errors import TrainingError, TuningError
-from mien.tuning import search
+from mien.tuning import search, trial_table
 from mien.tuning.study import opened
 
 HERE = Path(__file__).parent
@@ -141,8 +141,8 @@ def test_log_loss_is_minimised(tmp_path):
 
     tune = cheap.settings(trials=5, metric="log_loss")
     cheap.run(tmp_path, tune, evaluate)
-    with opened("cheap-0", tmp_path, None, "log_loss") as study:
-        assert report.summary(study.study) == {
+    with opened("cheap", "0", tmp_path, tune) as study:
+        assert trial_table.summary(study.study) == {
             "trials": 5,
             "complete": 5,
             "pruned": 0,
@@ -192,18 +192,3 @@ def test_each_trial_is_a_line_with_what_it_changed(tmp_path, capsys):
     )
     assert second.startswith("trial 2/2: complete; macro_f1 ")
     assert "train.learning_rate 0.000" in second
-
-
-def test_importances_need_ten_complete_trials(tmp_path):
-    tune = cheap.settings(trials=12, pruner="none")
-    cheap.run(tmp_path, cheap.settings(trials=9, pruner="none"))
-    with opened("cheap-0", tmp_path, None, "macro_f1") as study:
-        few = report.importances(study.study, cheap.SPACE, seed=0)
-    assert (list(few), len(few)) == (["param", "importance"], 0)
-    cheap.run(tmp_path, tune)
-    with opened("cheap-0", tmp_path, None, "macro_f1") as study:
-        some, again = (report.importances(study.study, cheap.SPACE, seed=0) for _ in range(2))
-    assert some.equals(again)
-    assert set(some["param"]) == set(cheap.SPACE.start)
-    assert some["importance"].sum() == pytest.approx(1, abs=1e-5)
-    assert some["importance"].is_monotonic_decreasing

@@ -1,4 +1,4 @@
-"""A study starts at params.yaml, looks where it is told to, and makes valid recipes."""
+"""A study starts at params.yaml, looks where it is told to, and makes valid settings."""
 
 from pathlib import Path
 
@@ -7,8 +7,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from mien import models, params
 from mien.errors import TuningError
+from mien.models import registry
 from mien.params import Params, Search
-from mien.tuning import space, strategies
+from mien.training.recipe import with_default_rate
+from mien.tuning import space
 from mien.tuning.space import Space
 
 PARAMS = params.load(Path(__file__).parents[2] / "params.yaml")
@@ -29,11 +31,11 @@ def searched(**sections) -> Params:
 
 def test_the_start_is_params_yaml_with_the_architecture():
     found = space.of(given(model={"dropout": 0.4}), "vgg")
-    assert found.recipe.model == PARAMS.model.model_copy(update={"arch": "vgg", "dropout": 0.4})
-    assert found.recipe.train == PARAMS.train.suited({"arch": "vgg"})
-    assert found.recipe.augment == PARAMS.augment
-    assert found.start["train.learning_rate"] == models.ARCHITECTURES["vgg"].learning_rate
-    assert found.made(found.start) is found.recipe
+    assert found.settings.model == PARAMS.model.model_copy(update={"arch": "vgg", "dropout": 0.4})
+    assert found.settings.train == with_default_rate(PARAMS.train, {"arch": "vgg"})
+    assert found.settings.augment == PARAMS.augment
+    assert found.start["train.learning_rate"] == registry.learning_rate("vgg")
+    assert found.made(found.start) is found.settings
 
 
 def test_an_empty_option_starts_at_the_value_of_the_architecture():
@@ -50,8 +52,8 @@ def test_only_options_that_the_architecture_takes_are_searched():
 
 def test_an_option_for_another_architecture_is_left_to_it():
     ours = given(model={"arch": "vgg16", "dense": 64, "weights": "imagenet", "unfreeze": 3})
-    assert space.of(ours, "vgg16").recipe.model == ours.model
-    compact = space.of(ours, "compact").recipe.model
+    assert space.of(ours, "vgg16").settings.model == ours.model
+    compact = space.of(ours, "compact").settings.model
     assert (compact.dense, compact.weights, compact.unfreeze) == (None, "none", 0)
     models.check(compact.model_dump())
 
@@ -87,55 +89,24 @@ def test_a_logarithmic_range_without_the_start_s_zero_is_one_line():
         space.of(ours, "compact")
 
 
-def test_values_make_a_recipe_that_differs_there_alone():
+def test_values_make_settings_that_differs_there_alone():
     found = space.of(PARAMS, "compact")
     drawn = found.start | {"train.learning_rate": 0.00123456789, "model.depth": 2}
     values = found.values(drawn)
     assert list(values) == list(found.distributions)
     assert values["train.learning_rate"] == 0.00123457
-    recipe = found.made(values)
-    assert recipe.train == PARAMS.train.model_copy(update={"learning_rate": 0.00123457})
-    assert recipe.model.depth == 2
-    assert recipe.model.dropout == models.defaults("compact")["dropout"]
-    assert recipe.augment == PARAMS.augment
+    settings = found.made(values)
+    assert settings.train == PARAMS.train.model_copy(update={"learning_rate": 0.00123457})
+    assert settings.model.depth == 2
+    assert settings.model.dropout == models.defaults("compact")["dropout"]
+    assert settings.augment == PARAMS.augment
 
 
 def test_shortened_values_stay_in_their_range():
     kind = FloatDistribution(0.1234567, 0.7654321)
     found = Space(
-        space.of(PARAMS, "compact").recipe, {"model.dropout": 0.5}, {"model.dropout": kind}
+        space.of(PARAMS, "compact").settings, {"model.dropout": 0.5}, {"model.dropout": kind}
     )
     ends = [found.values({"model.dropout": end})["model.dropout"] for end in (kind.low, kind.high)]
     assert kind.low <= ends[0] < 0.124
     assert 0.765 < ends[1] <= kind.high
-
-
-def test_a_grid_visits_each_of_its_points_once():
-    found = space.of(
-        searched(
-            model={"depth": {"choices": [1, 2]}, "width": {"low": 0.5, "high": 1.5}},
-            train={
-                "batch_size": {"low": 64, "high": 65},
-                "learning_rate": {"low": 0.0001, "high": 0.01, "log": True},
-            },
-        ),
-        "compact",
-    )
-    size = strategies.grid_size(found)
-    assert size == 2 * 3 * 2 * 3
-    points = [strategies.grid_point(found, 0, number) for number in range(1, size + 1)]
-    assert len({tuple(point.values()) for point in points}) == size
-    assert {point["train.learning_rate"] for point in points} == {0.0001, 0.001, 0.01}
-    assert {point["model.width"] for point in points} == {0.5, 1.0, 1.5}
-    assert points != [strategies.grid_point(found, 1, number) for number in range(1, size + 1)]
-
-
-def test_a_grid_that_nobody_can_finish_is_refused():
-    wide = searched(
-        train={
-            name: {"choices": [each / 50 for each in range(40)]}
-            for name in ("mixup", "ema", "label_smoothing", "weight_decay")
-        }
-    )
-    with pytest.raises(TuningError, match=r"1,000,000 points at most, got 2,\d+,\d+; search fewer"):
-        strategies.grid_point(space.of(wide, "compact"), 0, 1)

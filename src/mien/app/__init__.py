@@ -1,4 +1,4 @@
-"""The app in the browser: photos read by a model, and what the pipeline left in its files.
+"""The browser app: classify photos with a model, and show the pipeline's results.
 
-`main` is what `streamlit run` starts. A page is a function; what needs no browser lies in `sheets`.
+`streamlit run` starts `server`. A page is a function; code that needs no browser is in `sheets`.
 """

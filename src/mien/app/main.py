@@ -1,11 +1,11 @@
-"""What `make app` starts: the frame around the pages."""
+"""The app's pages and the navigation between them."""
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser
 
 from mien.app import photos_page, results_page
 
-# More than this of an upload would go through a temporary file; the largest stays in memory.
+# Larger uploads would be written to a temporary file; the largest allowed one stays in memory.
 MultiPartParser.spool_max_size = (st.get_option("server.maxUploadSize") + 1) * 2**20
 st.set_page_config("mien", layout="wide")
 st.navigation(

@@ -1,59 +1,85 @@
 """The page «Read photos»."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from mien import LARGEST
 from mien.app import markup, sheets
 from mien.app.sheets import Sheet
-from mien.crops import detection
+from mien.crops.detection import YuNet
 from mien.errors import MienError, ModelError
 from mien.inference import models
 from mien.inference.classify import Classifier
+from mien.inference.colours import colours
+from mien.inference.models import DRAWN
 from mien.inference.reader import Reader, Reading
 
 EXPORTED = "models/export"
 FILE = Path(EXPORTED, "model.onnx")
+# The page that reads the browser's camera itself; `make live` builds it.
+LIVE = Path("docs/_build/live")
+# Drawn persons: scripts/examples.py made them.
+EXAMPLES = {"One person": "one.jpg", "Six persons": "six.jpg", "A video": "clip.mp4"}
 NOTICE = """
-**What this is not.** It reads the expression that people would name when they see a face, not what
+**Limits.** The model predicts the expression that people would name when they see a face, not what
 the person feels, and it is often wrong. Do not use it for decisions about people. At work and in
 schools the EU prohibits systems that infer emotions, except for medical or safety reasons (AI Act,
 Article 5(1)(f)).
 
-**Your photos** stay in the memory of the computer that runs this app, until you take them away or
-close the page. Nothing is stored.
+**Your photos** stay in the memory of the computer that runs this app until you remove them or close
+the page. Nothing is stored.
 """
+# Faces of a video whose chart is shown, those seen longest.
+CHARTS = 6
+
+
+@dataclass(frozen=True)
+class File:
+    """What is to be read.
+
+    Attributes:
+        key: tells it from others, also of the same name.
+        name: of the file.
+        data: its bytes.
+    """
+
+    key: str
+    name: str
+    data: bytes
 
 
 def show() -> None:
     """Show the page."""
-    st.title("Read photos")
     st.html(markup.STYLE)
-    with st.expander("Perceived expressions, not feelings; nothing is stored", expanded=True):
+    st.title("Read photos")
+    with st.expander("Perceived expressions, not feelings; nothing is stored"):
         st.markdown(NOTICE)
-    files = _files()
-    classifiers = _classifiers()
-    confidence = st.slider(
-        "Answer «unsure» below a confidence of", 0, 100, 50, 5, format="%d %%", key="confidence"
-    )
-    explained = st.toggle(
-        "Heat maps",
-        help="What in a face speaks for the likeliest answer, red, and what against it, blue.",
-    )
-    _read(files, classifiers, confidence / 100, explained)
+    with st.sidebar:
+        classifiers = _classifiers()
+        confidence = st.slider(
+            "Answer «unsure» below a confidence of",
+            0, 100, 50, 5, format="%d %%", key="confidence",
+        )  # fmt: skip
+        explained = st.toggle("Heat maps: what the model looked at")
+        if LIVE.is_dir():
+            # A path of this server, where `make app` serves it.
+            st.html('<a href="/live/" target="_blank">Live camera: read in the browser</a>')
+    _read(_files(), classifiers, confidence / 100, explained)
 
 
 def plain(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
+    """Return `text` escaped for Markdown."""
     return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
 
 
 def known() -> list[str]:
-    """Return the names of the models that are there."""
+    """Return the names of the available models."""
     shipped = [name for name in models.SHIPPED if (models.PRETRAINED / f"{name}.onnx").is_file()]
     return shipped[::-1] + [EXPORTED] * FILE.is_file()
 
@@ -66,32 +92,33 @@ def _classifiers() -> dict[str, Classifier]:
             "No model is here. `make` trains one on the built-in sample and leaves it in "
             f"`{EXPORTED}`; then load this page again. Or type the name of one in MLflow."
         )
-    left, right = st.columns(2)
     chosen = [
-        left.selectbox(
+        st.selectbox(
             "Model",
             names,
             index=0 if names else None,
             placeholder="models:/NAME@ALIAS",
             accept_new_options=True,
-            help="One that is here, or type `models:/NAME@ALIAS` of MLflow.",
         ),
-        right.selectbox(
+        st.selectbox(
             "Compare with",
             names,
             index=None,
             placeholder="no other model",
             accept_new_options=True,
-            help="A second model reads the same photos beside the first.",
             key="other",
         ),
     ]
+    st.caption("One that is here, or type `models:/NAME@ALIAS` of MLflow.")
     found = {}
     for name in filter(None, chosen):
         try:
             found[name] = _classifier(name)
         except MienError as error:
-            st.error(plain(str(error)))
+            st.error(f"This model cannot be used. {plain(str(error))}.")
+            continue
+        if found[name].drawn:
+            st.warning(f"{plain(name)} {DRAWN}.")
     return found
 
 
@@ -105,96 +132,149 @@ def _classifier(name: str) -> Classifier:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def _loaded(name: str, changed: int) -> Classifier:
-    """Return the model; one that was exported anew, at another time `changed`, is another."""
+    """Return the model; `changed` makes the cache reload a model that was exported again."""
     return models.load(name)
 
 
-@st.cache_resource(show_spinner="Fetching the face detector …")
-def _detector() -> tuple[detection.Detector, str | None]:
-    return detection.best()
+@st.cache_resource(show_spinner=False)
+def _detector() -> YuNet:
+    return YuNet()
 
 
-def _files() -> Sequence[UploadedFile]:
-    """Ask for photos; return no more than are read at a time."""
-    source = st.radio("Photos from", ["Files", "Camera"], horizontal=True)
+def _files() -> Sequence[File]:
+    """Ask for photos and videos; return at most the number read at a time, or the example."""
+    source = st.radio(
+        "Photos from", ["Files", "Camera"], horizontal=True, label_visibility="collapsed"
+    )
     if source == "Camera":
         taken = st.camera_input("Take a photo of people who agree to it", width=640)
-        return [taken] if taken else []
+        return [File(taken.file_id, taken.name, taken.getvalue())] if taken else []
     files = st.file_uploader(
-        f"Up to {sheets.MOST} photos, each of up to {st.get_option('server.maxUploadSize')} MB and "
-        f"{LARGEST // 10**6} megapixels",
-        type="image",
+        f"Up to {sheets.MOST} photos or videos, each of up to "
+        f"{st.get_option('server.maxUploadSize')} MB and {LARGEST // 10**6} megapixels",
+        type=["image", "video"],
         accept_multiple_files=True,
+        label_visibility="collapsed",
     )
+    if files:
+        st.session_state.pop("example", None)
+    else:
+        _examples()
     if len(files) > sheets.MOST:
         st.error(
-            f"{len(files)} photos: only the first {sheets.MOST} are read. Take some away, or use "
-            "`mien predict` for many."
+            f"{len(files)} files were given, and only the first {sheets.MOST} are read. Take some "
+            "away."
         )
-    return files[: sheets.MOST]
+    if name := st.session_state.get("example"):
+        path = Path(__file__).with_name("examples") / EXAMPLES[name]
+        return [File(name, path.name, path.read_bytes())]
+    return [File(one.file_id, one.name, one.getvalue()) for one in files[: sheets.MOST]]
+
+
+def _examples() -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Drawn examples:", width="content")
+        for name in EXAMPLES:
+            st.button(name, on_click=partial(st.session_state.__setitem__, "example", name))
 
 
 def _read(
-    files: Sequence[UploadedFile],
+    files: Sequence[File],
     classifiers: dict[str, Classifier],
     confidence: float,
     explained: bool,
 ) -> None:
-    """Show what each model reads in each photo, as soon as it is read, and offer it as CSV."""
-    # Read once by each model, whatever is moved or clicked afterwards.
+    """Show each model's answers for each photo as they arrive, and offer them as CSV."""
+    # Read once by each model, whatever is changed on the page afterwards.
     kept: dict[tuple[str, Classifier], Sheet] = st.session_state.setdefault("sheets", {})
-    for key in set(kept) - {(file.file_id, one) for file in files for one in classifiers.values()}:
+    for key in set(kept) - {(file.key, one) for file in files for one in classifiers.values()}:
         del kept[key]
     if not (files and classifiers):
         return
-    detector, note = _detector()
-    if note:
-        st.warning(plain(note[0].upper() + note[1:]))
-    summary = st.container()
+    summary = st.empty()
     readings: dict[str, list[Reading]] = {name: [] for name in classifiers}
     for file in files:
         read = {}
         for name, classifier in classifiers.items():
-            key = file.file_id, classifier
+            key = file.key, classifier
             if key not in kept:
                 with st.spinner(f"Reading {plain(file.name)} …"):
-                    reader = Reader(classifier, detector)
-                    kept[key] = sheets.read(file.name, file.getvalue(), reader)
+                    reader = Reader(classifier, _detector())
+                    kept[key] = sheets.read(file.name, file.data, reader)
             read[name] = kept[key]
-            readings[name].append(sheets.abstaining(kept[key].reading, confidence))
-        _photo(read, {name: readings[name][-1] for name in read}, explained)
-    with summary:
-        _summary(readings, classifiers)
+            of = kept[key].frames or [kept[key].reading]
+            readings[name] += [sheets.abstaining(one, confidence) for one in of]
+        _photo(file, read, confidence, explained)
+    (first, *_) = classifiers.values()
+    _summary(summary, [kept[file.key, first] for file in files])
+    _downloads(readings, classifiers)
 
 
-def _photo(read: dict[str, Sheet], readings: dict[str, Reading], explained: bool) -> None:
-    """Show one photo, a column for each model."""
-    (first, *_) = readings.values()
-    name = plain(str(first.path))
-    if first.error is not None:
-        st.error(f"{name}: {plain(first.error)}")
+def _photo(file: File, read: Mapping[str, Sheet], confidence: float, explained: bool) -> None:
+    """Show one photo or video: faces, bars, the answers of two models, and heat maps."""
+    (first, *others) = read.values()
+    if first.reading.error is not None:
+        reason = plain(first.reading.error)
+        st.error(f"{plain(file.name)} cannot be read: {reason}.")
         return
-    with st.container(border=True):
-        st.markdown(f"#### {name}")
-        for column, (model, sheet) in zip(st.columns(len(read)), read.items(), strict=True):
-            with column:
-                if len(read) > 1:
-                    st.markdown(f"**{plain(model)}**")
+    with st.container(border=True, gap="small"):
+        faces = {
+            name: sheets.abstaining(sheet.reading, confidence).faces for name, sheet in read.items()
+        }
+        (shown, *_) = faces.values()
+        st.html(markup.compared(first, faces) if others else markup.drawn(first, shown))
+        if first.frames:
+            st.caption(
+                f"{plain(file.name)}: the frame with the most faces, and all of it over time."
+            )
+            for name, sheet in read.items():
+                _timeline(sheet, f"{plain(name)}, " if others else "")
+        else:
+            st.caption(plain(file.name))
+        if explained and shown:
+            for name, sheet in read.items():
                 with st.spinner("Drawing heat maps …"):
-                    heat_maps = sheet.heat_maps if explained else ()
-                st.html(markup.drawn(sheet, readings[model].faces, heat_maps))
+                    heats = markup.heats(sheet.reading.faces, sheet.heat_maps)
+                if others:
+                    st.markdown(f"**{plain(name)}**")
+                st.html(heats)
+        st.download_button(
+            "Annotated copy",
+            partial(sheets.annotated, first, confidence),
+            f"{Path(file.name).stem}_annotated.{'mp4' if first.frames else 'jpg'}",
+            "video/mp4" if first.frames else "image/jpeg",
+            on_click="ignore",
+            key=f"annotated {file.key}",
+        )
 
 
-def _summary(readings: dict[str, list[Reading]], classifiers: dict[str, Classifier]) -> None:
-    """Say how much was read, and offer each model's answers."""
-    (first, *_) = readings.values()
-    broken = sum(reading.error is not None for reading in first)
+def _timeline(sheet: Sheet, model: str) -> None:
+    """Show the probabilities of each face of a video over time."""
+    of = sheets.timelines(sheet)
+    tones: list[Any] = [*colours(sheet.reader.classes).values()]
+    for track in sorted(list(of)[:CHARTS]):
+        st.markdown(f"{model}face {track}")
+        st.area_chart(of[track], color=tones, height=180, x_label="time (s)", y_label="probability")
+    if len(of) > CHARTS:
+        st.caption(f"The {CHARTS} faces seen longest of {len(of)}; the CSV has all.")
+    if not of:
+        st.caption("No face was found in it.")
+
+
+def _summary(place: "st.delta_generator.DeltaGenerator", read: Sequence[Sheet]) -> None:
+    """Show how many photos and faces were read."""
+    good = [sheet for sheet in read if sheet.reading.error is None]
     parts = [
-        _counted(len(first) - broken, "photo"),
-        _counted(sum(len(reading.faces) for reading in first), "face"),
-        *[f"{broken} unreadable"] * (broken > 0),
+        _counted(sum(not sheet.frames for sheet in good), "photo"),
+        *[_counted(count, "video") for count in [sum(bool(one.frames) for one in good)] if count],
+        _counted(sum(len(sheet.reading.faces) for sheet in good), "face"),
+        *[f"{len(read) - len(good)} unreadable"] * (len(good) < len(read)),
     ]
-    st.markdown(f"**{', '.join(parts)}**")
+    place.markdown(f"**{', '.join(part for part in parts if part != '0 photos' or not good)}**")
+
+
+def _downloads(readings: dict[str, list[Reading]], classifiers: dict[str, Classifier]) -> None:
+    """Offer each model's answers as CSV."""
     with st.container(horizontal=True):
         for name, classifier in classifiers.items():
             st.download_button(

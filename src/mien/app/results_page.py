@@ -1,4 +1,4 @@
-"""The page «Pipeline results»: what `evaluate` and `prepare` left in metrics/ and reports/."""
+"""The page «Pipeline results»: results of `evaluate` and `prepare` in metrics/ and reports/."""
 
 import json
 from pathlib import Path
@@ -8,24 +8,40 @@ import pandas as pd
 import streamlit as st
 
 METRICS, REPORTS, PICTURES = Path("metrics"), Path("reports"), Path("data/pictures")
-# What to see in each chart of a model, and in each picture of its mistakes.
+# Captions of the charts of a model, and of the pictures of its mistakes.
 CHARTS = {
-    "confusion": "Confusion matrix: which class is taken for which.",
-    "reliability": "Reliability: of the answers given with 80 %, are 80 % right?",
-    "roc": "ROC: the share of a class that is found, against the share of false alarms.",
-    "pr": "Precision and recall: how pure the answers stay as more of a class is found.",
+    "confusion": "Confusion matrix: which class is predicted as which.",
+    "reliability": "Reliability: are 80 % of the answers with confidence 80 % right?",
+    "roc": "ROC: the share of a class that is found, against the false positive rate.",
+    "pr": "Precision and recall: how precise the answers are as more of a class is found.",
 }
 MISTAKES = {
-    "mistakes": "The mistakes made with most confidence.",
-    "pairs": "Of each class and each answer to it, the face that the model was surest of.",
+    "mistakes": "The mistakes with the highest confidence.",
+    "pairs": "For each class and each answer, the face with the highest confidence.",
 }
 SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "roc_auc": "ROC-AUC"}
+CURVES = {"val_macro_f1": "macro F1, validation", "val_loss": "loss, validation"}
+# Charts are drawn dark on white: turned over, hues kept, they suit a dark page.
+DARK = """<style>[class*="st-key-chart"] img { filter: invert(.9) hue-rotate(180deg); }</style>"""
 
 
 def show() -> None:
-    """Show the page; a part whose files are missing or broken says so in one line."""
+    """Show the page; if files of a part are missing or broken, it says so in one line."""
     st.title("Pipeline results")
-    for title, part in (("Leaderboard", _leaderboard), ("One model", _model), ("Data", _audit)):
+    if st.context.theme.type == "dark":
+        st.html(DARK)
+    parts = {
+        "Leaderboard": _leaderboard,
+        "One model": _model,
+        "Learning": _learning,
+        "Robustness": _robustness,
+        "Groups of persons": _groups,
+        "Data": _audit,
+        "Model card": _card,
+    }
+    for title, part in parts.items():
+        if part is _groups and not _grouped():
+            continue
         st.header(title)
         try:
             part()
@@ -40,7 +56,7 @@ def _json(name: str) -> dict[str, Any]:
 
 
 def _interval(row: Any, score: str) -> str:
-    """Return a score with its interval, which no line break tears."""
+    """Return a score with its interval, without line breaks in the interval."""
     interval = f"({row[f'{score}_low']:.3f} to {row[f'{score}_high']:.3f})"
     return f"{row[score]:.3f} " + interval.replace(" ", "\N{NO-BREAK SPACE}")
 
@@ -67,10 +83,63 @@ def _leaderboard() -> None:
     ]
     st.table(pd.DataFrame(rows).set_index("model"))
     st.caption(
-        "With 95 % bootstrap intervals, from the best on validation down, where the champion is "
-        "chosen. p: McNemar's exact test against the champion, on the same test images."
+        "With 95 % bootstrap intervals, the best on validation first, where the champion is "
+        "chosen. p: McNemar's exact test against the champion on the same test images."
     )
     _picture(REPORTS / "evaluate/leaderboard.png", "The scores on test with their intervals.")
+    if (cost := REPORTS / "evaluate/cost.png").is_file():
+        _picture(cost, "Accuracy against the work for one face.")
+
+
+def _learning() -> None:
+    curves = pd.read_csv(REPORTS / "evaluate/learning_curves.csv")
+    for column, (score, label) in zip(st.columns(len(CURVES)), CURVES.items(), strict=True):
+        column.line_chart(
+            curves.pivot_table(index="epoch", columns="model", values=score),
+            x_label="epoch",
+            y_label=label,
+        )
+
+
+def _robustness() -> None:
+    clean = pd.read_csv(REPORTS / "evaluate/robustness.csv").query("severity == 0")
+    _picture(
+        REPORTS / "evaluate/robustness.png",
+        "How far the champion's scores on test fall as the images are spoilt; without a fault "
+        f"{clean['macro_f1'].item():.3f} macro F1.",
+    )
+
+
+def _grouped() -> dict[str, Any]:
+    """Return the scores by group, empty where the data name none."""
+    return _json("groups.json") if (METRICS / "groups.json").is_file() else {}
+
+
+def _groups() -> None:
+    champion = _json("evaluate.json")["champion"]
+    for name, models in _grouped().items():
+        found = models[champion]
+        rows = {
+            value: {
+                "images": score["n"],
+                "accuracy": _interval(score, "accuracy"),
+                "macro F1": _interval(score, "macro_f1"),
+            }
+            for value, score in found["groups"].items()
+        }
+        st.table(pd.DataFrame.from_dict(rows, orient="index").rename_axis(name))
+        if gap := found["gap"]:
+            low, high = gap["difference_low"], gap["difference_high"]
+            st.caption(
+                f"The largest gap in accuracy: {gap['difference']:.3f} ({low:.3f} to {high:.3f}), "
+                f"from {gap['best']} to {gap['worst']}."
+            )
+
+
+def _card() -> None:
+    text = (REPORTS / "model_card.md").read_text(encoding="utf-8")
+    with st.expander("What to know before the champion is used"):
+        st.markdown(text)
 
 
 def _model() -> None:
@@ -101,7 +170,7 @@ def _model() -> None:
 def _audit() -> None:
     audit = _json("audit.json")
     st.markdown(
-        f"The audit looked at **{audit['images']:,} images**, dropped {audit['dropped']:,} and "
+        f"The audit checked **{audit['images']:,} images**, dropped {audit['dropped']:,} and "
         f"kept {audit['kept']:,}."
     )
     left, right = st.columns(2)
@@ -114,22 +183,25 @@ def _audit() -> None:
     left.table(table.rename(lambda finding: finding.replace("_", " ")))
     across = audit["near_duplicates"]["across_splits"]
     left.caption(
-        "Images; one may have several findings, and is dropped for one. Groups of near "
-        f"duplicates that lay across splits: {across}."
+        "Images; one may have several findings and is dropped for one of them. Groups of near "
+        f"duplicates in several splits: {across}."
     )
     with right:
         _picture(REPORTS / "audit/findings.png", "Findings by split.")
     with st.expander("Examples of the findings"):
         for finding in (finding for finding, images in found.items() if images):
-            # Nothing can be drawn of what cannot be read.
+            # Unreadable files cannot be drawn.
             if finding != "unreadable":
                 title = finding.replace("_", " ").capitalize()
                 _picture(PICTURES / "prepare" / f"{finding}.png", f"{title}.")
 
 
 def _picture(path: Path, meaning: str) -> None:
-    """Show a chart or a sheet of faces, or say in one line how to get it."""
+    """Show a chart or a sheet of faces, or one line about how to get it."""
     if path.is_file():
-        st.image(str(path), meaning, alt=meaning)
+        # Faces stay as they are on a dark page, charts do not.
+        kind = "faces" if path.is_relative_to(PICTURES) else "chart"
+        with st.container(key=f"{kind}-{path.as_posix()}"):
+            st.image(str(path), meaning, alt=meaning)
     else:
-        st.caption(f"{meaning} `{path}` is not here: `dvc checkout` or `dvc repro` brings it.")
+        st.caption(f"{meaning} `{path}` is missing: run `dvc checkout` or `dvc repro`.")

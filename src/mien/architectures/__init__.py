@@ -1,1 +1,1 @@
-"""The architectures, a file each; `mien.models.registry` says what such a file holds."""
+"""The architectures, one file each; `mien.models.registry` describes the content of a file."""

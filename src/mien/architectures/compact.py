@@ -1,4 +1,4 @@
-"""`compact`: a small residual net that ignores light and contrast and is cheap on a CPU."""
+"""`compact`: a small residual network, invariant to brightness and contrast, fast on a CPU."""
 
 import keras
 from keras import layers
@@ -19,21 +19,21 @@ def build(
     depth: int = 1,
     kernel: int = 3,
 ) -> keras.Model:
-    """Return a residual net with squeeze-and-excitation, of 64 and 128 channels.
+    """Return a residual network with squeeze-and-excitation, of 64 and 128 channels.
 
-    He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Each image is brought to
-    mean 0 and variance 1, and the first convolution halves it, so that none works at full
-    resolution. Channels are powers of two times `width`: processors compute on 16 or 32 at a
-    time.
+    He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Each image is normalised to
+    mean 0 and variance 1. The first convolution has stride 2, so that the others do not work at
+    full resolution. Channels are powers of two times `width`, because processors compute on 16 or
+    32 at a time.
 
     Args:
         size: side of the faces.
         classes: number of classes.
         width: factor on the channels.
-        dropout: before the last layer.
+        dropout: dropout rate before the last layer.
         attention: see `mien.models.attention`.
         depth: residual convolutions in each of the two stages.
-        kernel: side of the kernels.
+        kernel: kernel size.
     """
     inputs, x = standardised_input(size)
     x = convolution(x, channels(16, width), kernel, strides=2)

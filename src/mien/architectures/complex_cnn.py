@@ -18,7 +18,7 @@ def build(
     kernel: int = 3,
     dense: int = 256,
 ) -> keras.Model:
-    """Return five blocks of two convolutions, 64 to 512 channels: as large as transfer nets.
+    """Return five blocks of two convolutions, 64 to 512 channels: as large as transfer networks.
 
     Max-pooling and `dropout` follow each block; then comes a dense layer of 256.
     """

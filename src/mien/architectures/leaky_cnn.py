@@ -21,8 +21,8 @@ def build(
 ) -> keras.Model:
     """Return blocks of convolution, LeakyReLU 0.1 (Maas et al. 2013), BatchNorm and max-pool.
 
-    The blocks have 32, 64, 128 … channels, `depth` says how many; after global average pooling
-    come dense layers of 128, 512 and 64, each with dropout.
+    There are `depth` blocks with 32, 64, 128 … channels; after global average pooling there are
+    dense layers of 128, 512 and 64, each with dropout.
     """
     inputs, x = scaled_input(size)
     for stage in range(1, depth + 1):
@@ -33,6 +33,6 @@ def build(
     x = layers.GlobalAveragePooling2D()(x)
     for units in (128, 512, 64):
         x = layers.LeakyReLU(0.1)(layers.Dense(channels(units, width))(x))
-        # The last dropout comes with the last layer.
+        # `probabilities` adds the last dropout.
         x = layers.Dropout(dropout)(x) if units != 64 else x
     return keras.Model(inputs, probabilities(x, classes, dropout), name="leaky_cnn")

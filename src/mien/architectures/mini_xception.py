@@ -19,11 +19,11 @@ def build(
     depth: int = 4,
     kernel: int = 3,
 ) -> keras.Model:
-    """Return mini-Xception (Arriaga et al. 2017, arXiv:1710.07557): no dense layer at all.
+    """Return mini-Xception (Arriaga et al. 2017, arXiv:1710.07557), which has no dense layer.
 
     Two convolutions of 8 channels and `depth` residual modules of two separable convolutions
-    with 16, 32, 64 … channels; the last convolution has a channel for each class, whose mean
-    over the places goes through the softmax.
+    with 16, 32, 64 … channels. The last convolution has a channel for each class, whose mean over
+    all positions is the input of the softmax.
     """
     inputs, x = scaled_input(size)
     for _ in range(2):
@@ -32,7 +32,7 @@ def build(
     for stage in range(1, depth + 1):
         count = channels(8 * 2**stage, width)
         # A 1-by-1 convolution with stride 2, in two steps: TensorFlow 2.21 with oneDNN corrupts
-        # its memory in that one's gradient for an odd batch and fewer than 16 channels.
+        # memory in its gradient for an odd batch size and fewer than 16 channels.
         direct = layers.MaxPooling2D(1, strides=2, padding="same")(x)
         direct = convolution(direct, count, 1, activation="linear")
         for first in (True, False):

@@ -1,4 +1,4 @@
-"""`resnet`: a narrow residual net, for small faces."""
+"""`resnet`: a narrow residual network for small faces."""
 
 import keras
 from keras import layers
@@ -19,10 +19,10 @@ def build(
     depth: int = 2,
     kernel: int = 3,
 ) -> keras.Model:
-    """Return a narrow residual net of 32, 64 and 128 channels, `depth` blocks of each.
+    """Return a narrow residual network of 32, 64 and 128 channels, `depth` blocks of each.
 
-    The form that He et al. 2016 (arXiv:1512.03385, section 4.2) use for 32 × 32 images. With
-    attention, it comes before each sum (Hu et al. 2018).
+    The variant of He et al. 2016 (arXiv:1512.03385, section 4.2) for 32 × 32 images. Attention is
+    applied before the sum (Hu et al. 2018), in the last block of each stage.
     """
     inputs, x = scaled_input(size)
     x = convolution(x, channels(32, width), kernel)
@@ -38,7 +38,7 @@ def build(
 def _block(
     x: keras.KerasTensor, width: int, kernel: int, strides: int, attention: str, stage: int
 ) -> keras.KerasTensor:
-    """Return a basic block's output; `stage` is not 0 in a stage's last one, which attends."""
+    """Return a basic block's output, with attention unless `stage` is 0."""
     inner = convolution(x, width, kernel, strides)
     inner = convolution(inner, width, kernel, activation="linear")
     if stage:

@@ -1,4 +1,4 @@
-"""`se_resnet`: a residual net with squeeze-and-excitation whose first layer sees every pixel."""
+"""`se_resnet`: a residual network with squeeze-and-excitation, at full resolution at first."""
 
 import keras
 from keras import layers
@@ -19,11 +19,11 @@ def build(
     depth: int = 1,
     kernel: int = 3,
 ) -> keras.Model:
-    """Return a residual net with squeeze-and-excitation, of 64, 128 and 256 channels.
+    """Return a residual network with squeeze-and-excitation, of 64, 128 and 256 channels.
 
-    He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. As `compact`, it brings
-    each image to mean 0 and variance 1 and has `depth` residual convolutions in each stage, but
-    its first convolution, of 32 channels, sees every pixel.
+    He et al. 2016, arXiv:1512.03385; Hu et al. 2018, arXiv:1709.01507. Like `compact`, it
+    normalises each image to mean 0 and variance 1 and has `depth` residual convolutions in each
+    stage, but its first convolution, of 32 channels, has stride 1.
     """
     inputs, x = standardised_input(size)
     x = convolution(x, channels(32, width), kernel)

@@ -1,4 +1,4 @@
-"""`seed_cnn`: four plain convolutions, the net that this project began with."""
+"""`seed_cnn`: four plain convolutions, the first network of this project."""
 
 import keras
 from keras import layers
@@ -7,7 +7,7 @@ from mien.models.attention import attend
 from mien.models.blocks import channels, probabilities, scaled_input
 
 SOURCE = "this project's first net"
-# Without batch normalisation the default rate may keep a net at chance.
+# Without batch normalisation a network may stay at chance at the default rate.
 LEARNING_RATE = 0.0005
 
 
@@ -23,7 +23,7 @@ def build(
 ) -> keras.Model:
     """Return four convolutions of 64, 128, 128 and 256 channels and a dense layer of 64.
 
-    `kernel` is that of the first convolution, the others have 3.
+    `kernel` is the kernel size of the first convolution; the others have 3.
     """
     inputs, x = scaled_input(size)
     x = layers.Conv2D(channels(64, width), kernel, padding="same", activation="relu")(x)

@@ -1,4 +1,4 @@
-"""`vgg`: a narrow VGG with batch normalisation, for small faces."""
+"""`vgg`: a narrow VGG with batch normalisation for small faces."""
 
 import keras
 from keras import layers
@@ -21,8 +21,8 @@ def build(
 ) -> keras.Model:
     """Return a narrow VGG (Simonyan & Zisserman 2015) with BatchNorm, for small faces.
 
-    Its `depth` stages of two convolutions have 32, 64, 128 … channels, as in Khaireddin & Chen
-    2021 (arXiv:2105.03588), who have twice as many.
+    It has `depth` stages of two convolutions with 32, 64, 128 … channels: half as many as in
+    Khaireddin & Chen 2021 (arXiv:2105.03588).
     """
     counts = tuple(32 * 2**stage for stage in range(depth))
     inputs, x = double_conv_stages(counts, size, width, kernel, attention, dropout=0.1)

@@ -3,7 +3,7 @@
 from mien.models.transfer import Network, builder
 
 SOURCE = "Simonyan & Zisserman 2015, arXiv:1409.1556"
-# Without batch normalisation the default rate may keep a net at chance.
+# Without batch normalisation a network may stay at chance at the default rate.
 LEARNING_RATE = 0.0001
 NETWORK = Network("VGG19", "caffe", "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5")
 

@@ -1,1 +1,1 @@
-"""Find, align and cut a face; the same for preparation and prediction."""
+"""Find, align and crop a face; the same for preparation and prediction."""

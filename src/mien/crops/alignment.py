@@ -1,11 +1,10 @@
-"""From a found face to the square that a model reads.
+"""From a detected face to the square crop that a model takes.
 
-The models learn on crops as FER2013's, so a crop here shows as much of the face as those do. The
-constants were measured: YuNet was run on 1,500 training crops of FER2013 on a wide border, and
-each constant is the median over the 1,331 faces found with a score above 0.8. A crop's side is
-foretold best by the width of YuNet's box (1.31 of it; half of the crops within 8 %); the middle
-between eyes and mouth lies at 0.56 of the crop's height. The frontal cascade's box is 0.98 of
-the crop's side, at its very centre: FER2013 was likely cut by such a one.
+The models are trained on crops like those of FER2013, so a crop here shows as much of the face as
+these do. The constants were measured: YuNet was run on 1,500 training crops of FER2013 with a wide
+border, and each constant is the median over the 1,331 faces with a score above 0.8. The best
+predictor of the crop's side is the width of YuNet's box (1.31 times it; half of the crops are
+within 8 %). The midpoint between eyes and mouth is at 0.56 of the crop's height.
 """
 
 import math
@@ -15,19 +14,17 @@ import numpy as np
 
 from mien.crops.detection import Detection
 
-# Side of the crop in widths of YuNet's box, and where it has the middle of eyes and mouth.
+# Side of the crop in widths of YuNet's box, and height of the midpoint of eyes and mouth in it.
 SIDE, MIDDLE = 1.31, 0.56
-# Side of the crop in sides of the cascade's box.
-CASCADE_SIDE = 1 / 0.98
 
 
 def crop(grey: np.ndarray, face: Detection, size: int) -> np.ndarray:
-    """Return the face in `grey`, uint8, (H, W), as (size, size), eyes level if known where.
+    """Return the face in `grey`, uint8, (H, W), as (size, size), eyes level.
 
     Beyond the photo's edge its outermost pixels are repeated. Shrinking averages areas.
     """
     centre, side, angle = _frame(face)
-    # Only what the turned square covers: warpAffine takes no more than 32,766 pixels a side.
+    # Only the part under the rotated square: warpAffine accepts at most 32,766 pixels a side.
     reach = side * 0.71 + 2
     low = np.clip(np.floor(centre - reach), 0, None).astype(int)
     left, top = np.minimum(low, (grey.shape[1] - 1, grey.shape[0] - 1))
@@ -52,16 +49,13 @@ def crop(grey: np.ndarray, face: Detection, size: int) -> np.ndarray:
 
 def _frame(face: Detection) -> tuple[np.ndarray, float, float]:
     """Return centre (x, y), side and clockwise angle, radians, of the crop in the photo."""
-    x, y, width, height = face.box
-    if face.landmarks is None:
-        return np.array([x + width / 2, y + height / 2]), CASCADE_SIDE * max(width, height), 0.0
     right_eye, left_eye, _, right_corner, left_corner = face.landmarks
     eyes, mouth = (right_eye + left_eye) / 2, (right_corner + left_corner) / 2
-    # The line between the eyes and the one down to the mouth, turned by a quarter: in a profile
-    # the eyes are so close that their line alone points anywhere.
+    # The line between the eyes, and the line down to the mouth rotated by 90 degrees: in a profile
+    # the eyes are so close together that their line alone is unreliable.
     across, down = left_eye - right_eye, mouth - eyes
     angle = math.atan2(across[1] - down[0], across[0] + down[1])
-    side = SIDE * width
+    side = SIDE * face.box[2]
     below = (0.5 - MIDDLE) * side
     centre = (eyes + mouth) / 2 + below * np.array([-math.sin(angle), math.cos(angle)])
     return centre, side, angle

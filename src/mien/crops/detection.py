@@ -1,4 +1,4 @@
-"""Faces in a photo, found by YuNet or by OpenCV's cascade."""
+"""Face detection by YuNet."""
 
 import hashlib
 import threading
@@ -8,40 +8,41 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
-import cv2.data
 import numpy as np
 
-from mien.crops import download
 from mien.errors import ModelError
 
-# YuNet sees faces of about 50 to 350 pixels. So it looks at copies of the photo whose longer sides
-# are these, the photo's own size being the end: 320 finds a face that fills the photo, 2,560 those
-# in a group of fifty.
+# YuNet detects faces of about 50 to 350 pixels. So it runs on copies of the photo with these longer
+# sides, up to the photo's own size: 320 finds a face that fills the photo, 2,560 those in a group
+# of fifty.
 SIDES = (320, 640, 1280, 2560)
 SCORE, OVERLAP, MOST, LEAST = 0.8, 0.3, 5000, 64
-# The cascade looks at one copy of this longer side, and for no face smaller than this there.
-CASCADE_SIDE, CASCADE_LEAST = 1280, 40
+# Landmarks are rounded to this fraction of a pixel: below it they differ between machines, and the
+# crop would, too.
+GRID = 8
+# YuNet's file from OpenCV's model zoo; its licence is next to it.
+FILE = Path(__file__).with_name("face_detection_yunet_2026may.onnx")
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A face that was found.
+    """A detected face.
 
     Attributes:
         box: x, y, width and height, pixels, inside the photo.
         landmarks: x and y of the eyes, the nose and the corners of the mouth, in each pair first
-            the one on the left of the photo; float, shape (5, 2); None: not known.
+            the one on the left of the photo; float, shape (5, 2).
     """
 
     box: tuple[int, int, int, int]
-    landmarks: np.ndarray | None = None
+    landmarks: np.ndarray
 
 
 class Detector(Protocol):
     """Finds the faces in a photo, uint8, (H, W, 3), BGR.
 
     Attributes:
-        name: tells it from other detectors.
+        name: identifies the detector.
     """
 
     name: str
@@ -50,35 +51,21 @@ class Detector(Protocol):
         """Return the faces from left to right."""
 
 
-def best(path: Path | None = None) -> "tuple[YuNet | Cascade, str | None]":
-    """Return YuNet, or the cascade and a line that says why where YuNet cannot be had.
-
-    Args:
-        path: YuNet's file; None: the downloaded one, fetched at the first use.
-
-    Raises:
-        ModelError: `path` is no file of YuNet.
-    """
-    if path is not None:
-        return YuNet(path), None
-    try:
-        return YuNet(download.yunet()), None
-    except download.MissingError as missing:
-        return Cascade(), f"{missing} Until then OpenCV's cascade, which misses more faces."
-
-
 class YuNet:
     """The detector of Wu et al. 2023, doi:10.1007/s11633-023-1423-y; any thread may call it.
 
     Attributes:
-        name: tells this file from others.
+        name: identifies the detector and its file.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Load the file of OpenCV's model zoo.
+    def __init__(self, path: Path = FILE) -> None:
+        """Load the net.
+
+        Args:
+            path: a file of it; left out: the one that comes with the package.
 
         Raises:
-            ModelError: it is missing or another file.
+            ModelError: it is missing or not such a file.
         """
         if not path.is_file():
             raise ModelError(f"{path}: no such file; --detector takes YuNet's .onnx file")
@@ -88,8 +75,8 @@ class YuNet:
             self._net.detect(np.zeros((320, 320, 3), np.uint8))
         except cv2.error as error:
             raise ModelError(
-                f"{path}: no YuNet file that OpenCV reads; take {download.URL.split('/')[-1]} of "
-                "OpenCV's model zoo"
+                f"{path}: no YuNet file that OpenCV reads; leave --detector out, or take "
+                f"{FILE.name} of OpenCV's model zoo"
             ) from error
         self._alone = threading.Lock()
 
@@ -105,18 +92,18 @@ class YuNet:
             scale = np.array([width / copy.shape[1], height / copy.shape[0]])
             rows.append(self._found(copy) * np.append(np.tile(scale, 7), 1))
         faces = np.concatenate(rows)
-        # One face is found in several copies: the surest stays.
+        # A face can be found in several copies: the detection with the highest score is kept.
         kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), SCORE, OVERLAP)
         return _ordered(
-            Detection(box, row[4:14].reshape(5, 2))
+            Detection(box, np.round(row[4:14] * GRID).reshape(5, 2) / GRID)
             for row in faces[np.asarray(kept, int)]
             if (box := _inside(row[:4], height, width))
         )
 
     def _found(self, photo: np.ndarray) -> np.ndarray:
         """Return rows of box, landmarks and score, shape (N, 15), in pixels of `photo`."""
-        # At a side of 32 pixels or less OpenCV 4.14 finds a face in a plain picture half of the
-        # time; never, in 500 tries, above.
+        # With a side of 32 pixels or less OpenCV 4.14 finds a face in a uniform picture half of the
+        # time; with larger sides never, in 500 tries.
         height, width = (max(0, LEAST - side) for side in photo.shape[:2])
         if height or width:
             photo = cv2.copyMakeBorder(photo, 0, height, 0, width, cv2.BORDER_CONSTANT)
@@ -126,37 +113,8 @@ class YuNet:
         return np.empty((0, 15)) if found is None else found
 
 
-class Cascade:
-    """OpenCV's frontal cascade (Viola and Jones 2001); any thread may call it.
-
-    Attributes:
-        name: tells it from other detectors.
-    """
-
-    name = f"frontal cascade of OpenCV {cv2.__version__}"
-
-    def __init__(self) -> None:
-        """Load the file that comes with OpenCV."""
-        file = Path(cv2.data.haarcascades, "haarcascade_frontalface_default.xml")
-        self._cascade = cv2.CascadeClassifier(str(file))
-        self._alone = threading.Lock()
-
-    def __call__(self, photo: np.ndarray) -> list[Detection]:
-        """Return the faces in `photo`, uint8, (H, W, 3), BGR, from left to right."""
-        height, width = photo.shape[:2]
-        copy = _resized(photo, height, width, min(CASCADE_SIDE, max(height, width)))
-        grey = cv2.cvtColor(copy, cv2.COLOR_BGR2GRAY)
-        with self._alone:
-            least = (CASCADE_LEAST, CASCADE_LEAST)
-            found = self._cascade.detectMultiScale(grey, 1.1, 5, minSize=least)
-        scale = np.tile([width / copy.shape[1], height / copy.shape[0]], 2)
-        return _ordered(
-            Detection(box) for row in found if (box := _inside(row * scale, height, width))
-        )
-
-
 def _resized(photo: np.ndarray, height: int, width: int, side: int) -> np.ndarray:
-    """Return a copy whose longer side is `side`, in the proportion of `height` to `width`."""
+    """Return a copy whose longer side is `side`, with the aspect ratio of `height` to `width`."""
     share = side / max(height, width)
     shape = max(1, round(width * share)), max(1, round(height * share))
     if shape == photo.shape[1::-1]:

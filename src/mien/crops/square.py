@@ -1,14 +1,14 @@
-"""Any grey picture becomes the square that models read."""
+"""Resize a grey picture to the square that models take."""
 
 import cv2
 import numpy as np
 
 
 def square(grey: np.ndarray, size: int) -> np.ndarray:
-    """Return `grey`, uint8, shape (H, W), as (size, size); one of that size as it is.
+    """Return `grey`, uint8, shape (H, W), as (size, size); unchanged if it has that size.
 
-    Shrinking averages areas; what is smaller than `size` on a side is interpolated. The sides'
-    proportion is not kept.
+    Shrinking averages areas; if a side is smaller than `size`, the picture is interpolated. The
+    aspect ratio is not kept.
     """
     if grey.shape == (size, size):
         return grey

@@ -1,1 +1,1 @@
-"""What several models say together: combinations, their honest scores, the choice of members."""
+"""Ensembles: combinations of models, their cross-fitted scores, the choice of members."""

@@ -1,12 +1,11 @@
-"""What several models say together: fitted on validation, judged out of fold, saved as JSON.
+"""Combinations of models: fitted on validation, scored out of fold, stored as JSON.
 
-A combination is a dict that JSON holds as it is: `method`, `members` (names, in order),
-`temperature`, and `weights` (of `weighted` and `greedy`, one a member, none of them 0) or
-`coefficients`, shape (C, M * C), and `intercepts`, shape (C,) (of `stacking`). Its numbers are
-rounded before they are used, so one that was written and read again gives the very same
-probabilities.
+A combination is a dict that can be written as JSON: `method`, `members` (names, in order),
+`temperature`, and `weights` (for `weighted` and `greedy`, one per member, none of them 0) or
+`coefficients`, shape (C, M * C), and `intercepts`, shape (C,) (for `stacking`). Its numbers are
+rounded before they are used, so a combination read from JSON gives exactly the same probabilities.
 
-To apply one takes NumPy alone; what only fitting needs is imported where it is used.
+Applying one needs NumPy only; what only fitting needs is imported where it is used.
 """
 
 import warnings
@@ -17,33 +16,34 @@ import numpy as np
 
 from mien.errors import MienError
 
-# In the order of preference: of equally good ones the first is taken.
+# In order of preference: among equally good ones the first is chosen.
 METHODS = ("mean", "weighted", "vote", "greedy", "stacking")
 FOLDS = 5
-# Probabilities below this count as this: a logarithm needs one above 0.
+# Probabilities are clipped to this minimum, because their logarithm is needed.
 EPSILON = 1e-7
 DIGITS = 6
-# Beyond these a few easy images, all of them right, would make every probability 0 or 1.
+# Limits, because a few easy images that are all right would make every probability 0 or 1.
 TEMPERATURES = (0.2, 5.0)
 GREEDY_ROUNDS = 20
-# Inverse weights of the squared coefficients, from strong to weak regularisation.
+# Inverse regularisation strengths, from strong to weak regularisation.
 STRENGTHS = (0.01, 0.1, 1.0)
-# Log-odds of a class that stacking has seen no image of.
+# Log-odds of a class without images when stacking was fitted.
 UNSEEN = -20.0
 
 
 def combine(combination: Mapping[str, Any], probabilities: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return what the members say together.
+    """Return the combined probabilities of the members.
 
-    `mean` averages the probabilities, `weighted` and `greedy` with weights. `vote` counts for which
-    class each member votes; one more vote is split as the mean probabilities are, so it breaks ties
-    and changes no majority. `stacking` is multinomial logistic regression on the logarithms. The
-    logarithm of the result, divided by the temperature (Guo et al., On Calibration of Modern Neural
-    Networks, ICML 2017), goes through a softmax.
+    `mean` averages the probabilities, `weighted` and `greedy` with weights. `vote` counts each
+    member's most probable class; one more vote is split in proportion to the mean probabilities,
+    which breaks ties and changes no majority. `stacking` is multinomial logistic regression on the
+    log-probabilities. The logarithm of the result is divided by the temperature (Guo et al., On
+    Calibration of Modern Neural Networks, ICML 2017) and goes through a softmax.
 
     Args:
-        combination: of `fit`, or read from JSON.
-        probabilities: of each member, by its name: float, shape (N, C). Others are ignored.
+        combination: result of `fit`, or read from JSON.
+        probabilities: probabilities of each member, by name: float, shape (N, C). Further models
+            are ignored.
 
     Returns:
         float64, shape (N, C), rows sum to one.
@@ -57,17 +57,17 @@ def fit(
 ) -> dict[str, Any]:
     """Return the combination of the members by `method`, fitted on these images.
 
-    `mean` and `vote` fit the temperature alone, which minimises the log-loss. `weighted` minimises
-    the log-loss over weights that are at least 0 and sum to one. `greedy` adds the member that
-    helps the macro-F1 most, again and again, and keeps the best of the sums (Caruana et al.,
-    Ensemble Selection from Libraries of Models, ICML 2004). `stacking` takes the regularisation
-    and the temperature that minimise the log-loss out of fold.
+    `mean` and `vote` only fit the temperature, which minimises the log-loss. `weighted` minimises
+    the log-loss over weights that are at least 0 and sum to one. `greedy` repeatedly adds the
+    member that improves macro-F1 most and keeps the best of the sums (Caruana et al., Ensemble
+    Selection from Libraries of Models, ICML 2004). `stacking` uses the regularisation and the
+    temperature that minimise the log-loss out of fold.
 
     Args:
-        method: one of METHODS; a single member is its own mean, whatever the method.
-        probabilities: of each member, by its name: float, shape (N, C).
+        method: one of METHODS; a single member is always combined by `mean`.
+        probabilities: probabilities of each member, by name: float, shape (N, C).
         labels: int, shape (N,), true class codes in [0, C).
-        folds: int, shape (N,), of `assign_folds`; two different ones at least.
+        folds: int, shape (N,), from `assign_folds`, with at least two different values.
 
     Returns:
         The combination; see this module.
@@ -78,7 +78,7 @@ def fit(
     fitted: dict[str, Any] = {"method": method, "members": list(probabilities)}
     if method in ("weighted", "greedy"):
         weights = np.round((_weights if method == "weighted" else _greedy)(parts, labels), DIGITS)
-        # A model without weight need not be kept, loaded or served.
+        # A model without weight need not be stored, loaded or served.
         parts, used = parts[weights > 0], np.flatnonzero(weights)
         fitted["members"] = [fitted["members"][row] for row in used]
         fitted["weights"] = weights[used].tolist()
@@ -94,11 +94,11 @@ def fit(
 def cross_fit(
     method: str, probabilities: Mapping[str, np.ndarray], labels: np.ndarray, folds: np.ndarray
 ) -> np.ndarray:
-    """Return the probabilities of combinations that were each fitted on the other folds.
+    """Return probabilities for each fold from a combination fitted on the other folds.
 
-    Their scores are honest: no image has a part in what it is scored by, the temperature included.
-    The best of several methods by such a score is still a little flattered, by the choice.
-    Arguments are those of `fit`, with three different folds at least.
+    Their scores are unbiased: no image is used to fit the combination by which it is scored,
+    including the temperature. Choosing the best of several methods by such a score still makes it
+    slightly optimistic. The arguments are those of `fit`, with at least three different folds.
 
     Returns:
         float64, shape (N, C), rows sum to one.
@@ -119,13 +119,13 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarra
     Args:
         labels: int, shape (N,), true class codes.
         groups: int, shape (N,), equal for duplicates of one another.
-        seed: of the shuffling.
+        seed: seed of the shuffling.
 
     Returns:
         int, shape (N,); fewer folds than five if no class has five groups.
 
     Raises:
-        MienError: no class has three groups.
+        MienError: no class has at least three groups.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -138,7 +138,7 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarra
     splitter = StratifiedGroupKFold(min(FOLDS, most), shuffle=True, random_state=seed)
     folds = np.empty(len(labels), int)
     with warnings.catch_warnings():
-        # A class with fewer images than folds is absent from some, which every method bears.
+        # A class with fewer images than folds is missing in some, which all methods can handle.
         warnings.filterwarnings("ignore", "The least populated class")
         for fold, (_, rows) in enumerate(splitter.split(labels, labels, groups)):
             folds[rows] = fold
@@ -151,7 +151,7 @@ def _stack(probabilities: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _log_odds(combination: Mapping[str, Any], parts: np.ndarray) -> np.ndarray:
-    """Return what the method makes of the members, as log-odds, shape (N, C)."""
+    """Return the combined log-odds before the temperature, shape (N, C)."""
     method = combination["method"]
     if method == "stacking":
         coefficients = np.array(combination["coefficients"])
@@ -180,7 +180,7 @@ def _log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _rounded(numbers: np.ndarray | float) -> Any:
-    """Return the numbers as JSON holds them."""
+    """Return the numbers as they are written to JSON."""
     return np.round(numbers, DIGITS).tolist()
 
 
@@ -201,7 +201,7 @@ def _weights(parts: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the weights, at least 0 with sum 1, whose mean minimises the log-loss."""
     from scipy.optimize import minimize
 
-    # The loss is convex in the weights and knows the true class's probability alone.
+    # The loss is convex in the weights and only depends on the true class's probability.
     true = parts[:, np.arange(len(labels)), labels].T
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -223,7 +223,7 @@ def _weights(parts: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _greedy(parts: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return each member's share of the best sum; equal macro-F1 is ranked by log-loss."""
+    """Return each member's share of the best sum; ties in macro-F1 are broken by log-loss."""
     total = np.zeros(parts.shape[1:])
     counts = np.zeros(len(parts), int)
     best, kept = (-np.inf, -np.inf), counts
@@ -244,7 +244,7 @@ def _merit(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]
     classes = probabilities.shape[1]
     cells = labels * classes + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    # Rounded, so that what differs in the last bit alone is a tie.
+    # Rounded, so that a difference in the last bit is a tie.
     return round(float(macro_f1(confusion)), 12), -_log_loss(probabilities, labels)
 
 
@@ -253,8 +253,7 @@ def _stacking(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return coefficients, intercepts, and the log-odds out of fold, shape (N, C).
 
-    A temperature for the log-odds of the very images that the coefficients were fitted on would
-    undo the regularisation.
+    A temperature fitted on the same images as the coefficients would undo the regularisation.
     """
     features, classes = _features(parts), parts.shape[2]
     outside = np.empty((len(STRENGTHS), len(labels), classes))
@@ -284,10 +283,10 @@ def _regression(
     if len(seen) > 1:
         model = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-7, max_iter=100)
         # Small matrices: on busy cores BLAS's threads wait for each other far longer than they
-        # count, and their number would show in the last bits.
+        # compute, and their number would affect the last bits.
         with threadpool_limits(1):
             model.fit(features, labels)
-        # Of two classes scikit-learn keeps the log-odds of the second alone.
+        # For two classes scikit-learn only has the log-odds of the second.
         halves = np.array([[-0.5], [0.5]]) if len(seen) == 2 else np.eye(len(seen))
         coefficients[seen] = halves @ model.coef_
         intercepts[seen] = halves @ model.intercept_

@@ -26,7 +26,7 @@ MEMBER_COLUMNS = [
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that the ensemble may combine.
+    """A model that the ensemble can combine.
 
     Attributes:
         record: content of its record.json.
@@ -39,7 +39,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The ensemble and what was measured of it.
+    """The ensemble and its measurements.
 
     Attributes:
         record: for record.json: its combination, and the hashes of its members' weights.
@@ -61,18 +61,18 @@ def build(
     method: str,
     seed: int,
 ) -> Ensemble:
-    """Judge every method by cross-fitting; return the ensemble by `method`.
+    """Score every method by cross-fitting; return the ensemble by `method`.
 
     Args:
         candidates: the models, by name.
-        validation: the N images that all were measured on.
+        validation: the N images on which all were measured.
         wanted: names of the members; empty: all candidates.
         method: one of `combination.METHODS`, or `auto`: the best of them on validation.
-        seed: of the folds and of the intervals.
+        seed: seed of the folds and of the intervals.
 
     Raises:
         MienError: a candidate was measured on other images, or validation is too small.
-        ParamError: a wanted name is no candidate's.
+        ParamError: a wanted name is not that of a candidate.
     """
     check(candidates, validation)
     names, same_as = choose(wanted, candidates)
@@ -118,10 +118,10 @@ def build(
 
 
 def check(candidates: Mapping[str, Candidate], validation: Faces) -> None:
-    """Do nothing if every candidate was measured on the images and classes of `validation`.
+    """Check that every candidate was measured on the images and classes of `validation`.
 
     Raises:
-        MienError: one was measured on other images, or knows other classes.
+        MienError: one was measured on other images or has other classes.
     """
     expected = list(validation.classes)
     for name, each in candidates.items():
@@ -137,10 +137,10 @@ def check(candidates: Mapping[str, Candidate], validation: Faces) -> None:
 def choose(
     wanted: Sequence[str], candidates: Mapping[str, Candidate]
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the members, and each of those wanted that is the same net as an earlier one.
+    """Return the members, and for each duplicate network the name of the earlier, identical one.
 
     Raises:
-        ParamError: a name is no candidate's.
+        ParamError: a name is not that of a candidate.
     """
     unknown = [name for name in wanted if name not in candidates]
     if unknown:

@@ -1,4 +1,4 @@
-"""How good an ensemble is: its methods, what each member adds, where members disagree."""
+"""Scores of an ensemble: each method, each member's contribution, disagreement of members."""
 
 import sys
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def judge(
     crossed, rows = {}, {}
     for method in combination.METHODS:
         part = combination.cross_fit(method, used, validation.labels, folds)
-        # Scored as it is written, in single precision.
+        # Scored in single precision, as it is written.
         crossed[method] = part.astype(np.float32)
         score = metrics.measure(validation.labels, crossed[method], validation.classes)
         rows[method] = [round(float(score[name]), 6) for name in COMPARED]
@@ -38,20 +38,20 @@ def leave_one_out(
     folds: np.ndarray,
     macro_f1: float,
 ) -> dict[str, float]:
-    """Return the cross-fitted macro-F1 without each member minus `macro_f1`, that with all."""
+    """Return the cross-fitted macro-F1 without each member minus `macro_f1`, that of all."""
     changes = {}
     names = list(used) if len(used) > 1 else []
     for name in tqdm(names, "leave one out", delay=2, disable=None, file=sys.stderr):
         others = {other: part for other, part in used.items() if other != name}
         crossed = combination.cross_fit(method, others, validation.labels, folds)
         score = metrics.measure(validation.labels, crossed, validation.classes)
-        # Adding 0 makes a zero of -0.0.
+        # Adding 0 turns -0.0 into 0.
         changes[name] = round(float(score["macro_f1"]) - macro_f1, 6) + 0.0
     return changes
 
 
 def disagreement(used: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Return for each two members on which share of the images they differ."""
+    """Return for each pair of members the fraction of images on which they disagree."""
     predicted = {name: part.argmax(axis=1) for name, part in used.items()}
     return {
         name: {
@@ -70,7 +70,7 @@ def against_models(
     validation: Faces,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the scores of all models, the best of them and how the ensemble differs from it."""
+    """Return the scores of all models, the best one, and the ensemble's difference from it."""
     scores = {}
     for name, part in models.items():
         score = metrics.score(validation.labels, part, validation.classes, seed)

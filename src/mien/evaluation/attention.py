@@ -1,4 +1,4 @@
-"""What a model attends to, laid over faces as heat."""
+"""Attention maps of a model, drawn over faces as heat maps."""
 
 from collections.abc import Mapping
 
@@ -10,25 +10,25 @@ from matplotlib.figure import Figure
 from mien.faces import Faces
 from mien.figures import contact_sheet
 
-# Side of the overlay in pixels: a map has a few places, their heat is drawn between them.
+# Side of the overlay in pixels: a map has few positions and is interpolated.
 SIDE = 144
-# Pictures in a row at most; a face and its maps stay together.
+# Maximum number of pictures in a row; a face and its maps stay together.
 COLUMNS = 12
 
 
 def attention_sheet(
     faces: Faces, probabilities: np.ndarray, maps: Mapping[str, np.ndarray], model: str
 ) -> Figure:
-    """Return each face beside its maps: red where the model looks most, blue where least.
+    """Return each face next to its maps: red for the largest weights, blue for the smallest.
 
-    The colours of a map run from its own least to its own largest weight, which stand above it:
-    what differs within a face would else not show.
+    The colours of a map run from its own minimum to its own maximum, which are printed above it;
+    otherwise differences within a face would not be visible.
 
     Args:
         faces: the N faces.
         probabilities: float, shape (N, C), columns in the order of `faces.classes`.
-        maps: name of a stage to weights of its places, shape (N, H, W).
-        model: its name, for the title.
+        maps: name of a stage to weights of its positions, shape (N, H, W).
+        model: name for the title.
     """
     pictures, captions = [], []
     for row, image in enumerate(faces.images):
@@ -53,7 +53,7 @@ def _heated(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     span = np.ptp(weights)
     heat = (weights - weights.min()) / span if span else np.full_like(weights, 0.5)
     heat = cv2.resize(heat, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    # Its own darkest is not black and its brightest not white, so that the colours show in both.
+    # Stretched to 32..224, neither black nor white, so that the colours are visible everywhere.
     face = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32)
     face = 32 + 192 * (face - face.min()) / max(np.ptp(face), 1)
     colours = 255 * matplotlib.colormaps["coolwarm"](heat)[..., :3]

@@ -1,4 +1,4 @@
-"""The champion: the best model on validation within the limits, and how the others differ."""
+"""The champion: the best model on validation within the cost limit; comparisons with it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ def affordable(multiply_adds: Mapping[str, int], limit: float | None) -> list[st
     """Return the models that may be champion, in their order.
 
     Args:
-        multiply_adds: of each model for one face, by its name.
-        limit: `evaluate.multiply_adds`, millions; None: any number.
+        multiply_adds: multiply-adds of each model for one face, by name.
+        limit: `evaluate.multiply_adds`, millions; None: no limit.
 
     Raises:
-        ParamError: no model keeps to it.
+        ParamError: all models exceed the limit.
     """
     most = limit or np.inf
     allowed = [name for name, count in multiply_adds.items() if count <= most * 10**6]
@@ -36,7 +36,7 @@ def affordable(multiply_adds: Mapping[str, int], limit: float | None) -> list[st
 def best(allowed: list[str], validation: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the name of the model with the highest macro-F1 on validation.
 
-    Of equals the first, so that an ensemble, which stands last, has to be better than its members.
+    Among equals the first, so that the ensemble, which is last, must be better than its members.
     """
     return max(allowed, key=lambda name: validation[name]["macro_f1"])
 
@@ -44,7 +44,7 @@ def best(allowed: list[str], validation: Mapping[str, Mapping[str, Any]]) -> str
 def compared(
     champion: str, probabilities: Mapping[str, np.ndarray], test: Faces, seed: int
 ) -> dict[str, Any]:
-    """Return how each other model differs from the champion on test, see `metrics.paired`."""
+    """Return the difference of each other model from the champion, see `metrics.paired`."""
     return {
         name: metrics.paired(test.labels, predicted, probabilities[champion], seed)
         for name, predicted in probabilities.items()
@@ -57,7 +57,7 @@ def summary(
     scores: Mapping[str, Mapping[str, Any]],
     validation: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """Return the few scores of the champion and of `train` that `dvc metrics show` shows."""
+    """Return the scores of the champion and of `train` that `dvc metrics show` displays."""
     few: dict[str, dict[str, Any]] = {
         role: {key: scores[name][key] for key in SUMMARY}
         | {"validation_macro_f1": validation[name]["macro_f1"]}

@@ -1,4 +1,4 @@
-"""All charts of models, studies and the ensemble, each with its place under reports/evaluate."""
+"""All charts of models, studies and the ensemble, each with its path under reports/evaluate."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,15 +6,23 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mien.evaluation import ensemble, leaderboard, learning, model_charts, robustness, tuning
+from mien.evaluation import (
+    ensemble,
+    groups,
+    leaderboard,
+    learning,
+    model_charts,
+    robustness,
+    tuning,
+)
 from mien.evaluation.evaluate import Evaluation
 
-# Tables with rows of each model that its charts are drawn from.
+# Tables from which the charts of each model are drawn.
 OWN = ("learning_curves", "pr", "reliability", "roc")
 
 
 def model_figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
-    """Yield `MODEL/CHART` and the chart for every model, and the charts of all together."""
+    """Yield `MODEL/CHART` and the chart for every model, and the charts of all models."""
     tables = evaluation.tables
     for name, score in evaluation.scores.items():
         title = evaluation.labels[name]
@@ -31,6 +39,9 @@ def model_figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
     yield "leaderboard", leaderboard.leaderboard_chart(tables["leaderboard"], evaluation.champion)
     label = evaluation.labels[evaluation.champion]
     yield "robustness", robustness.robustness_chart(tables["robustness"], label)
+    if evaluation.groups:
+        chart = groups.groups_chart(evaluation.groups, evaluation.champion, label)
+        yield "groups", chart
 
 
 def ensemble_figures(
@@ -55,10 +66,10 @@ def study_figures(
     """Yield the charts of a study.
 
     Args:
-        name: of the model that it gave.
+        name: name of the tuned model.
         trials: its trials.csv.
         importances: its importances.csv.
-        metric: by which trials were judged.
+        metric: metric of the study.
     """
     yield f"{name}/trials", tuning.history_chart(trials, metric)
     yield f"{name}/trial_params", tuning.parallel_chart(trials, metric)

@@ -1,8 +1,8 @@
-"""Corruptions of faces, as optics, light and hands make them: what does a model bear?
+"""Corruptions of faces, to measure the robustness of a model.
 
 After Hendrycks and Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and
 Perturbations, ICLR 2019 (arXiv:1903.12261), with five kinds at three severities, for small grey
-faces. Lengths are parts of the side, so that a face of any size loses alike.
+faces. Lengths are fractions of the side, so that the effect does not depend on the size.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ import numpy as np
 
 
 class Corruption(NamedTuple):
-    """A way to spoil images.
+    """A way to corrupt images.
 
     Attributes:
-        about: what it does, and what the level means.
-        levels: for the severities from 1 up.
-        apply: from uint8 images, shape (N, S, S), a level and a source of draws to new images.
+        about: its effect and the meaning of the level.
+        levels: levels for the severities from 1 up.
+        apply: maps uint8 images, shape (N, S, S), a level and a random generator to new images.
     """
 
     about: str
@@ -27,13 +27,13 @@ class Corruption(NamedTuple):
 
 
 def corrupt(images: np.ndarray, name: str, severity: int, seed: int) -> np.ndarray:
-    """Return the images corrupted; what is random derives from (seed, corruption, severity).
+    """Return the corrupted images; random draws derive from (seed, corruption, severity).
 
     Args:
         images: grey faces, uint8, shape (N, S, S), 0 to 255; not written to.
         name: one of CORRUPTIONS.
-        severity: from 1, which is mild, to 3.
-        seed: of the draws; the same seed and images give the same bytes.
+        severity: from 1 (mild) to 3 (severe).
+        seed: seed of the draws; the same seed and images give the same bytes.
 
     Returns:
         uint8, shape (N, S, S).
@@ -62,7 +62,7 @@ def _rotation(images: np.ndarray, level: float, rng: np.random.Generator) -> np.
     centre = ((side - 1) / 2, (side - 1) / 2)
     turns = [cv2.getRotationMatrix2D(centre, angle, 1) for angle in (-level, level)]
     sides = rng.integers(0, 2, len(images))
-    # The mirrored border shows no edge, as in `mien.training.augmentation`.
+    # The mirrored border avoids visible edges, as in `mien.training.augmentation`.
     return np.stack(
         [
             cv2.warpAffine(image, turns[way], (side, side), borderMode=cv2.BORDER_REFLECT_101)
@@ -82,15 +82,15 @@ def _occlusion(images: np.ndarray, level: float, rng: np.random.Generator) -> np
     return covered
 
 
-# A new one goes to the end: the draws derive from the place.
+# Append new ones at the end: the draws derive from the position.
 CORRUPTIONS = {
     "blur": Corruption(
-        "Gaussian, its standard deviation in parts of the side", (0.02, 0.035, 0.05), _blur
+        "Gaussian, standard deviation as a fraction of the side", (0.02, 0.035, 0.05), _blur
     ),
-    "noise": Corruption("Gaussian, its standard deviation in grey levels", (10, 20, 30), _noise),
+    "noise": Corruption("Gaussian, standard deviation in grey levels", (10, 20, 30), _noise),
     "darkness": Corruption("grey levels times a factor", (0.5, 0.25, 0.1), _darkness),
     "rotation": Corruption("to the left or right, in degrees", (10, 20, 40), _rotation),
     "occlusion": Corruption(
-        "a black square in a random place, its part of the area", (0.05, 0.15, 0.3), _occlusion
+        "a black square in a random place, as a fraction of the area", (0.05, 0.15, 0.3), _occlusion
     ),
 }

@@ -1,4 +1,4 @@
-"""The ensemble's charts: how good its members are, what each adds, how much they disagree."""
+"""The ensemble's charts: scores and contributions of its members, and their disagreement."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from mien.project import ModelId
 
 
 def members_chart(table: pd.DataFrame, ensemble: Mapping[str, Any]) -> Figure:
-    """Return macro-F1 with its interval, the best first, and what each member adds.
+    """Return a chart of macro-F1 with intervals, the best first, and each member's contribution.
 
     Args:
-        table: one row a model: `name`, `arch`, `macro_f1`, `macro_f1_low`, `macro_f1_high` and
+        table: one row per model: `name`, `arch`, `macro_f1`, `macro_f1_low`, `macro_f1_high` and
             `leave_one_out`, the ensemble's macro-F1 without the model minus with it, or NaN.
-        ensemble: content of metrics/ensemble.json; models that are not in its `members` are drawn
-            hollow.
+        ensemble: content of metrics/ensemble.json; models that are not in its `members` have
+            hollow markers.
     """
     table = table.sort_values("macro_f1", ascending=False, kind="stable").reset_index(drop=True)
     figure = Figure(figsize=(9.0, 1.9 + 0.27 * (len(table) + 1)), layout="constrained")
@@ -50,10 +50,10 @@ def members_chart(table: pd.DataFrame, ensemble: Mapping[str, Any]) -> Figure:
 
 
 def disagreement_chart(shares: pd.DataFrame) -> Figure:
-    """Return for each pair of members on how many images they differ.
+    """Return a chart of the share of images on which each pair of members disagrees.
 
     Args:
-        shares: 0 to 1, members as index and columns, in one order, at least two.
+        shares: 0 to 1, members as index and columns in the same order, at least two.
     """
     percents = 100 * shares.iloc[1:, :-1]
     count = len(percents)
@@ -68,7 +68,7 @@ def disagreement_chart(shares: pd.DataFrame) -> Figure:
         annot_kws={"fontsize": 8 if count > 6 else 10},
         cmap="Blues",
         vmin=0,
-        # The darkest blue would hide small differences between large shares.
+        # In the darkest blue small differences between large shares would not be visible.
         vmax=1.25 * percents.max(axis=None),
         square=True,
         linewidths=0.5,
@@ -97,7 +97,7 @@ def _dot(panel: Axes, place: float, score: Mapping[str, Any], colour: Any, fille
 
 
 def _name(row: Mapping[str, Any], ensemble: Mapping[str, Any]) -> str:
-    """Return the model's name, with its architecture unless it names it, and what marks it."""
+    """Return the model's name with its architecture, unless the name has it, and its role."""
     name = row["name"]
     label = ModelId.parse(name).label(row["arch"])
     best = ", the best" if name == ensemble["best_member"] else ""
@@ -107,7 +107,7 @@ def _name(row: Mapping[str, Any], ensemble: Mapping[str, Any]) -> str:
 
 
 def _gain(ensemble: Mapping[str, Any]) -> str:
-    """Return in words how the ensemble compares with its best member."""
+    """Return a title that compares the ensemble with its best member."""
     value, low, high = (
         f"{ensemble['difference'][f'macro_f1_difference{end}']:+.3f}"
         for end in ("", "_low", "_high")

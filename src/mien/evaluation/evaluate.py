@@ -9,26 +9,26 @@ import pandas as pd
 
 from mien import metrics
 from mien.ensembling.combination import combine
-from mien.evaluation import champion, predictions, robustness, tables
+from mien.evaluation import champion, groups, predictions, robustness, tables
 from mien.evaluation.leaderboard import leaderboard
 from mien.faces import Faces
 from mien.params import Evaluate
 from mien.project import ModelId
 
-# Faces whose attention is shown, and faces that are shown corrupted.
+# Number of faces shown with attention maps, and shown corrupted.
 ATTENDED, CORRUPTED = 12, 8
 ENSEMBLE = ModelId("ensemble")
 
 
 @dataclass(frozen=True)
 class Models:
-    """The models to evaluate, each by its name.
+    """The models to evaluate, by name.
 
     Attributes:
-        ids: of the trained models; the ensemble is not among them.
-        records: content of each record.json, the ensemble's included.
+        ids: identities of the trained models, without the ensemble.
+        records: content of each record.json, including the ensemble's.
         histories: rows of each history.csv.
-        validation: scores on validation, those of the ensemble included.
+        validation: scores on validation, including the ensemble's.
     """
 
     ids: Mapping[str, ModelId]
@@ -39,18 +39,19 @@ class Models:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was measured on the test split.
+    """All measurements on the test split.
 
     Attributes:
-        labels: what charts call each model, by its name.
-        probabilities: of each model, float32, shape (N, C).
-        scores: of each model, see `metrics.score_faces`, with its `arch`.
+        labels: label of each model in charts, by name.
+        probabilities: probabilities of each model, float32, shape (N, C).
+        scores: scores of each model, see `metrics.score_faces`, with its `arch`.
         champion: name of the best model on validation.
-        compared: how the others differ from it, see `metrics.paired`.
+        compared: differences of the others from it, see `metrics.paired`.
         summary: see `champion.summary`.
-        tables: of all models, by name: `confusion`, `per_class`, `pr`, `reliability`, `roc`,
+        tables: tables of all models, by name: `confusion`, `per_class`, `pr`, `reliability`, `roc`,
             `learning_curves`, `leaderboard` and `robustness`.
         robustness: of the champion.
+        groups: scores by group of persons, see `groups.measure`.
         shown: rows of the images whose attention was kept.
         attention: maps of each model by stage, see `models.attention.maps`.
     """
@@ -63,6 +64,7 @@ class Evaluation:
     summary: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     robustness: robustness.Robustness
+    groups: dict[str, dict[str, Any]]
     shown: np.ndarray
     attention: dict[str, dict[str, np.ndarray]]
 
@@ -78,11 +80,11 @@ def evaluate(models: Models, test: Faces, how: Evaluate, seed: int) -> Evaluatio
         models: see `Models`.
         test: the test split.
         how: section `evaluate` of params.yaml.
-        seed: of the bootstrap and of the corruptions.
+        seed: seed of the bootstrap and of the corruptions.
 
     Raises:
-        MienError: a model reads other faces than those of `test`.
-        ParamError: no model keeps to `evaluate.multiply_adds`.
+        MienError: a model was trained on faces unlike those of `test`.
+        ParamError: all models exceed `evaluate.multiply_adds`.
     """
     predictions.check(models.records, test)
     rows = in_turn(test)
@@ -117,13 +119,14 @@ def evaluate(models: Models, test: Faces, how: Evaluate, seed: int) -> Evaluatio
             "robustness": measured.table,
         },
         measured,
+        groups.measure(test, probabilities, seed),
         rows[:ATTENDED],
         found.attention,
     )
 
 
 def in_turn(faces: Faces) -> np.ndarray:
-    """Return the rows of the faces, the classes in turn."""
+    """Return the rows of the faces, alternating between the classes."""
     turn = faces.index.groupby("label", observed=True).cumcount().to_numpy()
     return np.lexsort((faces.labels, turn))
 
@@ -131,7 +134,7 @@ def in_turn(faces: Faces) -> np.ndarray:
 def model_tables(
     test: Faces, probabilities: Mapping[str, np.ndarray], scores: Mapping[str, Any]
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables behind the charts of the models, all models in each, as `model`."""
+    """Return the tables behind the charts of the models, with a column `model`."""
     parts: dict[str, dict[str, pd.DataFrame]] = {}
     for name, predicted in probabilities.items():
         own = {

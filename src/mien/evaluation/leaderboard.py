@@ -1,4 +1,4 @@
-"""All models beside each other: the table and its chart."""
+"""The leaderboard of all models: the table and its chart."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,16 +19,16 @@ def leaderboard(
     validation: Mapping[str, Mapping[str, Any]],
     compared: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Return one row per model, from the best macro-F1 on validation down.
+    """Return one row per model, sorted by macro-F1 on validation, the best first.
 
     Columns: `model`, `arch`, `validation_macro_f1`, `test_accuracy`, `test_macro_f1` and
     `test_roc_auc`, these four also with `_low` and `_high`, and `mcnemar_p` (on test, against
-    the champion, which has none itself).
+    the champion; empty for the champion).
 
     Args:
-        scores: of each model on test, see `metrics.score`, with its `arch`.
-        validation: of each model, at least `macro_f1` with its interval.
-        compared: of each model but the champion, see `metrics.paired`.
+        scores: scores of each model on test, see `metrics.score`, with its `arch`.
+        validation: scores of each model on validation, at least `macro_f1` with its interval.
+        compared: for each model except the champion, see `metrics.paired`.
     """
     rows = [
         {"model": name, "arch": score["arch"]}
@@ -46,11 +46,11 @@ def leaderboard(
 
 
 def leaderboard_chart(table: pd.DataFrame, champion: str) -> Figure:
-    """Return accuracy and macro-F1 on test with their intervals, a row for each model.
+    """Return a chart of accuracy and macro-F1 on test with intervals, a row per model.
 
     Args:
         table: see `leaderboard`.
-        champion: name of the model that is marked.
+        champion: name of the model to mark.
     """
     figure = Figure(figsize=(9, 1.9 + 0.27 * len(table)), layout="constrained")
     figure.suptitle(

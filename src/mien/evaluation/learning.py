@@ -13,11 +13,11 @@ SCORES = {
 
 
 def learning_curves(history: pd.DataFrame, model: str) -> Figure:
-    """Return loss and scores over the epochs, side by side.
+    """Return a chart of losses and scores over the epochs.
 
     Args:
         history: one row per epoch; see `mien.training.fitting.Trained`.
-        model: its name, for the title.
+        model: name for the title.
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(f"Learning curves, {model}")
@@ -30,6 +30,6 @@ def learning_curves(history: pd.DataFrame, model: str) -> Figure:
         panel.grid(alpha=0.3)
         panel.legend()
     losses.set_ylabel("cross-entropy (nats), labels smoothed alike")
-    # The training figures are of varied, harder images, so they may lie below validation.
+    # Training scores are on augmented, harder images, so they can be below validation.
     scores.set_ylabel("score; training: on augmented images")
     return figure

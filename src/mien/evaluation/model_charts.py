@@ -17,11 +17,11 @@ DASHES = ("-", "--", "-.")
 
 
 def confusion_chart(score: dict[str, Any], model: str) -> Figure:
-    """Return the confusion matrix: shares of each true class as colour, counts below.
+    """Return a chart of the confusion matrix: share of each true class as colour, with counts.
 
     Args:
-        score: of `metrics.score`.
-        model: its name, for the title.
+        score: result of `metrics.score`.
+        model: name for the title.
     """
     counts = np.array(score["confusion"])
     totals = counts.sum(axis=1, keepdims=True)
@@ -56,7 +56,7 @@ def confusion_chart(score: dict[str, Any], model: str) -> Figure:
 
 
 def roc_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
-    """Return the ROC curves of `roc_table`, with each class's area in the legend."""
+    """Return a chart of the ROC curves of `roc_table`, with the areas in the legend."""
     figure, panel = axes(7.0, 5.0)
     panel.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="chance 0.500")
     _draw(panel, table, "fpr", "tpr", score, "roc_auc")
@@ -70,7 +70,7 @@ def roc_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
 
 
 def pr_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
-    """Return the curves of `pr_table`, with each class's average precision in the legend."""
+    """Return a chart of the curves of `pr_table`, with average precisions in the legend."""
     figure, panel = axes(7.0, 5.0)
     _draw(panel, table, "recall", "precision", score, "average_precision")
     panel.set(
@@ -84,7 +84,7 @@ def pr_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
 
 
 def reliability_chart(bins: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
-    """Return the reliability diagram of `metrics.reliability` above its histogram."""
+    """Return a chart of the reliability diagram of `metrics.reliability` and its histogram."""
     figure = Figure(figsize=(5.8, 6.8), layout="constrained")
     panel, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     blue, orange = sns.color_palette("colorblind")[:2]
@@ -108,13 +108,13 @@ def reliability_chart(bins: pd.DataFrame, score: dict[str, Any], model: str) -> 
 
 
 def mistakes_sheet(faces: Faces, probabilities: np.ndarray, model: str, most: int = 25) -> Figure:
-    """Return the faces that are most confidently taken for another class.
+    """Return a sheet of the misclassified faces with the highest confidence.
 
     Args:
         faces: the N faces.
         probabilities: float, shape (N, C), columns in the order of `faces.classes`.
-        model: its name, for the title.
-        most: faces shown at most.
+        model: name for the title.
+        most: maximum number of faces.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != faces.labels)
@@ -129,9 +129,9 @@ def mistakes_sheet(faces: Faces, probabilities: np.ndarray, model: str, most: in
 
 
 def pairs_sheet(faces: Faces, probabilities: np.ndarray, model: str) -> Figure:
-    """Return the most confident face in each cell of the confusion matrix.
+    """Return a sheet of the most confident face in each cell of the confusion matrix.
 
-    Arguments are those of `mistakes_sheet`.
+    The arguments are those of `mistakes_sheet`.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     images, captions = [], []
@@ -153,14 +153,14 @@ def pairs_sheet(faces: Faces, probabilities: np.ndarray, model: str) -> Figure:
 def _draw(
     panel: Axes, table: pd.DataFrame, x: str, y: str, score: dict[str, Any], metric: str
 ) -> None:
-    """Draw one line per class, told apart by colour and, every four, by dashes."""
+    """Draw one line per class, with another colour each and other dashes every four classes."""
     colours = sns.color_palette("colorblind")
     for code, name in enumerate(score["classes"]):
         curve = table[table["class"] == name]
         panel.plot(
             curve[x],
             curve[y],
-            # The palette's later colours are shades of the earlier.
+            # The palette's later colours are similar to earlier ones.
             linestyle=DASHES[code // 4 % len(DASHES)],
             color=colours[code % len(colours)],
             label=f"{name} {_number(score['per_class'][name][metric])}",
@@ -178,6 +178,6 @@ def _number(value: float | None) -> str:
 
 
 def _interval(score: dict[str, Any], metric: str) -> str:
-    """Return the metric and its interval as text."""
+    """Return a metric with its interval as text."""
     low, high = (_number(score[f"{metric}_{end}"]) for end in ("low", "high"))
     return f"{_number(score[metric])}, 95 % interval {low} to {high}"

@@ -1,4 +1,4 @@
-"""What models say of images: each trained model, and all of an ensemble together."""
+"""Predictions of each trained model, and of the champion."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ import numpy as np
 from mien.ensembling.combination import combine
 from mien.errors import MienError
 from mien.faces import Faces
-from mien.models import attention, cost, load, tta, use_backend
+from mien.models import cost, load, tta, use_backend
 
-# Maps grey faces, uint8, shape (N, S, S), and a title for the progress line to float32
+# Maps grey faces, uint8, shape (N, S, S), and a title for the progress bar to float32
 # probabilities, shape (N, C).
 Predict = Callable[[np.ndarray, str], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the trained models say of N images.
+    """Predictions of the trained models for N images.
 
     Attributes:
-        probabilities: of each model, float32, shape (N, C), by its name.
-        multiply_adds: of each model for one image.
-        attention: of each model the maps of some images by stage, see `models.attention.maps`.
+        probabilities: probabilities of each model, float32, shape (N, C), by name.
+        multiply_adds: multiply-adds of each model for one image.
+        attention: attention maps of each model for some images, see `models.attention.maps`.
     """
 
     probabilities: dict[str, np.ndarray]
@@ -33,14 +33,14 @@ class Predictions:
 
 
 def check(records: Mapping[str, Mapping[str, Any]], test: Faces) -> None:
-    """Do nothing if every model reads faces like those of `test`.
+    """Check that every model was trained on faces like those of `test`.
 
     Args:
-        records: content of each model's record.json, by its name.
+        records: content of each model's record.json, by name.
         test: the test split.
 
     Raises:
-        MienError: a model knows other classes or another size, or there are no test images.
+        MienError: a model has other classes or another image size, or there are no test images.
     """
     size = test.images.shape[1]
     for name, record in records.items():
@@ -60,18 +60,21 @@ def predict_all(
     average: str,
     shown: np.ndarray,
 ) -> Predictions:
-    """Return what each model says of the test images; one model is in memory at a time.
+    """Return the predictions of each model; one model is in memory at a time.
 
     Args:
-        folders: of each model's record and weights, by its name.
+        folders: folder of each model's record and weights, by name.
         records: content of each model's record.json.
         test: the images.
-        average: over which variants of an image, see `models.tta.variants`.
-        shown: rows of the images whose attention is kept.
+        average: variants to average over, see `models.tta.variants`.
+        shown: rows of the images whose attention maps are kept.
     """
     found = Predictions({}, {}, {})
     for name, folder in folders.items():
         use_backend(records[name]["params"]["train"]["backend"])
+        # Not above: it imports Keras, whose backend has to be chosen first.
+        from mien.models import attention
+
         model = load(folder)
         found.multiply_adds[name] = cost(model)[1]
         found.probabilities[name] = tta.predict(model, test.images, average, name)
@@ -82,13 +85,13 @@ def predict_all(
 def predictor(
     champion: str, combination: Mapping[str, Any], folders: Mapping[str, Path], average: str
 ) -> Predict:
-    """Return what predicts as the champion does, its nets loaded once.
+    """Return a function that predicts as the champion does, with its networks loaded once.
 
     Args:
         champion: name of a trained model, or `ensemble`.
-        combination: the ensemble's, see `mien.ensembling.combination`.
-        folders: of each model's record and weights, by its name.
-        average: over which variants of an image, see `models.tta.variants`.
+        combination: that of the ensemble, see `mien.ensembling.combination`.
+        folders: folder of each model's record and weights, by name.
+        average: variants to average over, see `models.tta.variants`.
     """
     members = combination["members"] if champion == "ensemble" else [champion]
     nets = {name: load(folders[name]) for name in members}

@@ -1,4 +1,4 @@
-"""How the champion fares on corrupted faces: scores, chart, and the faces."""
+"""Robustness of the champion to corrupted faces: scores, chart, and the faces."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -20,14 +20,14 @@ SCORES = tuple(product(("accuracy", "macro_f1"), ("", "_low", "_high")))
 
 @dataclass(frozen=True)
 class Robustness:
-    """What was measured of corrupted test images.
+    """Measurements on corrupted test images.
 
     Attributes:
         rows: `corruption`, `severity`, `level`, and `accuracy` and `macro_f1`, each also with
-            `_low` and `_high`; the first row is of the clean images.
+            `_low` and `_high`; the first row is for the clean images.
         images: some faces under each corruption, uint8, shape (S, S).
-        captions: of these.
-        columns: how many faces are shown of each corruption.
+        captions: their captions.
+        columns: number of faces shown per corruption and severity.
     """
 
     rows: list[dict[str, Any]]
@@ -39,7 +39,7 @@ class Robustness:
         """Return the content of metrics/robustness.json."""
         corrupted = self.table[self.table["severity"] > 0]
         means = corrupted[["accuracy", "macro_f1"]].mean().round(6).add_prefix("mean_")
-        # `dvc metrics show` leaves lists out: the means are enough to compare by.
+        # `dvc metrics show` omits lists; the means are enough for comparisons.
         return {"champion": champion, "images": self.rows, **means}
 
     @property
@@ -49,13 +49,13 @@ class Robustness:
 
 
 def measure(predict: Predict, test: Faces, shown: np.ndarray, seed: int) -> Robustness:
-    """Return how well the champion reads test images under each corruption and severity.
+    """Return the champion's scores on test images under each corruption and severity.
 
     Args:
-        predict: the champion.
+        predict: prediction function of the champion.
         test: the test split.
         shown: rows of the images that are kept as pictures.
-        seed: of the corruptions and the bootstrap.
+        seed: seed of the corruptions and the bootstrap.
     """
     variants: list[tuple[str, int, float | None]] = [("clean", 0, None)]
     variants += [
@@ -82,18 +82,18 @@ def measure(predict: Predict, test: Faces, shown: np.ndarray, seed: int) -> Robu
 
 
 def sheet(robustness: Robustness, model: str) -> Figure:
-    """Return the faces under each corruption, each with what they were taken for."""
+    """Return a sheet of the faces under each corruption, with the predicted classes."""
     title = f"Corrupted faces, {model}\ntrue → predicted"
     return figures.contact_sheet(robustness.images, robustness.captions, robustness.columns, title)
 
 
 def robustness_chart(table: pd.DataFrame, model: str) -> Figure:
-    """Return accuracy and macro-F1 by severity with their intervals, a panel a corruption.
+    """Return a chart of accuracy and macro-F1 by severity, with intervals, a panel per corruption.
 
     Args:
         table: `corruption`, `severity`, `level`, and `accuracy` and `macro_f1`, each also with
-            `_low` and `_high`; the first row is of the clean images.
-        model: its name, for the title.
+            `_low` and `_high`; the first row is for the clean images.
+        model: name for the title.
     """
     clean, corrupted = table.iloc[:1], table.iloc[1:]
     names = corrupted["corruption"].unique()

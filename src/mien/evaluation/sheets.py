@@ -1,4 +1,4 @@
-"""Sheets of faces, each with its place under data/pictures: they stay out of Git."""
+"""Contact sheets of faces, each with its path under data/pictures, which is not in Git."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from mien.evaluation import attention, model_charts, robustness
 from mien.evaluation.evaluate import Evaluation
 from mien.faces import Faces
 
-# Of the sheet of suspects: faces at most, and faces in a row.
+# The sheet of suspects: maximum number of faces, and faces per row.
 SUSPECTS, COLUMNS = 60, 10
 
 
@@ -23,7 +23,7 @@ def test_sheets(evaluation: Evaluation, test: Faces) -> Iterator[tuple[str, Figu
         yield f"evaluate/{name}/pairs", model_charts.pairs_sheet(test, predicted, title)
     shown = evaluation.shown
     for name, maps in evaluation.attention.items():
-        # Squeeze-and-excitation weighs channels, (N, C), not places.
+        # Squeeze-and-excitation weights channels, (N, C), not positions.
         placed = {stage: weights for stage, weights in maps.items() if weights.ndim == 3}
         if placed:
             probabilities = evaluation.probabilities[name][shown]
@@ -35,7 +35,7 @@ def test_sheets(evaluation: Evaluation, test: Faces) -> Iterator[tuple[str, Figu
 
 
 def suspect_sheet(suspects: pd.DataFrame, train: Faces) -> Iterator[tuple[str, Figure]]:
-    """Yield a sheet of the faces whose label is likeliest to be wrong, if there are any.
+    """Yield a sheet of the faces whose label is most probably wrong, if there are any.
 
     Args:
         suspects: reports/suspects/suspects.csv.
@@ -46,5 +46,5 @@ def suspect_sheet(suspects: pd.DataFrame, train: Faces) -> Iterator[tuple[str, F
         return
     captions = [f"{one.label}\n{one.suggested}?" for one in first.itertuples()]
     images = [np.asarray(train.images[row]) for row in first["row"]]
-    title = "Labels in doubt: the label, and what nets say that have not seen the image"
+    title = "Doubtful labels: the label, and the prediction of networks not trained on the image"
     yield "evaluate/suspects", figures.contact_sheet(images, captions, COLUMNS, title)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-# Points of a curve at most.
+# Maximum number of points of a curve.
 POINTS = 200
 
 
@@ -16,7 +16,7 @@ def roc_table(
 ) -> pd.DataFrame:
     """Return each class's ROC curve against the rest: `class`, `fpr`, `tpr`, 0 to 1.
 
-    At most 200 points a class; no rows for a class of none or of all images.
+    At most 200 points per class; no rows for a class with no or all images.
 
     Args:
         labels: int, shape (N,), true class codes.
@@ -32,9 +32,9 @@ def roc_table(
 
 
 def pr_table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Return each class's precision by recall: `class`, `recall`, `precision`, 0 to 1.
+    """Return each class's precision-recall curve: `class`, `recall`, `precision`, 0 to 1.
 
-    Arguments and limits are those of `roc_table`.
+    The arguments and limits are those of `roc_table`.
     """
 
     def curve(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,10 +47,10 @@ def pr_table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[st
 def confusion_table(score: dict[str, Any]) -> pd.DataFrame:
     """Return the cells of the confusion matrix, row by row.
 
-    Columns: `actual`, `predicted`, `count` and `share`, the count's part of the true class, 0 to 1.
+    Columns: `actual`, `predicted`, `count` and `share` (fraction of the true class, 0 to 1).
 
     Args:
-        score: of `metrics.score`.
+        score: result of `metrics.score`.
     """
     counts, classes = np.array(score["confusion"]), score["classes"]
     cells = pd.DataFrame(
@@ -77,7 +77,7 @@ def _curves(
     probabilities: np.ndarray,
     classes: Sequence[str],
 ) -> pd.DataFrame:
-    """Return the thinned `curve` of each class that has images and is not alone."""
+    """Return the thinned `curve` of each class that has some but not all images."""
     columns: dict[str, list[Any]] = {"class": [], names[0]: [], names[1]: []}
     for code, name in enumerate(classes):
         positive = labels == code

@@ -1,4 +1,4 @@
-"""Charts of a study: its trials in order, their params, and which of these mattered."""
+"""Charts of a study: its trials in order, their params, and the importance of these."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from mien.figures import axes
 
-# Columns of a table of trials that hold no searched param.
+# Columns of a table of trials that are not searched params.
 FIXED = ("trial", "state", "value", "epochs", "reason")
 METRICS = {
     "accuracy": "accuracy",
@@ -26,16 +26,16 @@ COLOURS = sns.color_palette("crest", as_cmap=True)
 FAINT = "0.7"
 MOST_TICKS = 6
 ROUND = [1, 2, 5, 10]
-# Height on an axis, 0 to 1 elsewhere, of a param left to the architecture.
+# Height on an axis (otherwise 0 to 1) of an empty param, the architecture's default.
 OWN = -0.12
 
 
 def history_chart(trials: pd.DataFrame, metric: str) -> Figure:
-    """Return the trials' values in the order they finished, with the best so far.
+    """Return a chart of the trials' values in order, with the best so far.
 
     Args:
         trials: one row per trial: `trial` (1 is the start), `state` (complete, pruned or failed),
-            `value` on validation (of a pruned trial its last report, of a failed one empty).
+            `value` on validation (for a pruned trial the last report, empty for a failed one).
         metric: key of METRICS.
     """
     figure, panel = axes(8.0, 4.5)
@@ -49,7 +49,7 @@ def history_chart(trials: pd.DataFrame, metric: str) -> Figure:
     panel.scatter(
         pruned["trial"], pruned["value"], color=FAINT, marker="v", s=26, label="pruned, at its end"
     )
-    # A failed trial has no value: it stands on the lower edge.
+    # A failed trial has no value: it is drawn on the lower edge.
     panel.scatter(
         failed["trial"],
         np.zeros(len(failed)),
@@ -67,7 +67,7 @@ def history_chart(trials: pd.DataFrame, metric: str) -> Figure:
     if metric in LOWER_IS_BETTER and _spread_in_logarithm(trials["value"]):
         panel.set_yscale("log")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, steps=ROUND, min_n_ticks=1))
-    # Room for a single trial, and for the ring around the first.
+    # Space for a single trial, and for the ring around the first.
     panel.set_xlim(1 - 0.03 * len(trials) - 0.2, 1.03 * len(trials) + 0.2)
     panel.grid(alpha=0.3)
     panel.set(
@@ -78,10 +78,11 @@ def history_chart(trials: pd.DataFrame, metric: str) -> Figure:
 
 
 def parallel_chart(trials: pd.DataFrame, metric: str) -> Figure:
-    """Return a line per trial through its params to its value, the better the darker.
+    """Return parallel coordinates: a line per trial through its params to its value.
 
-    Values that lie evenly in their logarithm have such an axis, text and the few values of a
-    choice a tick each. An empty value, drawn below the axis, is the architecture's own.
+    Better trials are darker. Params that are evenly spread in their logarithm have a logarithmic
+    axis; text and choices have a tick per value. An empty value, which means the architecture's
+    default, is drawn below the axis.
 
     Args:
         trials: as for `history_chart`, and one column per searched param.
@@ -106,10 +107,10 @@ def parallel_chart(trials: pd.DataFrame, metric: str) -> Figure:
 
 
 def importances_chart(importances: pd.DataFrame) -> Figure:
-    """Return the params' importances as bars, the highest on top.
+    """Return a bar chart of the params' importances, the highest on top.
 
     Args:
-        importances: `param` and `importance`, 0 to 1, in sum one; no rows after too few trials.
+        importances: `param` and `importance`, 0 to 1, summing to one; empty for too few trials.
     """
     rows = importances.sort_values("importance", ascending=False, kind="stable")
     figure, panel = axes(7.0, 1.4 + 0.32 * max(len(rows), 3))
@@ -128,7 +129,7 @@ def importances_chart(importances: pd.DataFrame) -> Figure:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Where a column's values lie on its axis, 0 at the lower end and 1 at the upper."""
+    """Heights of a column's values on its axis, 0 at the lower end and 1 at the upper."""
 
     heights: np.ndarray
     ticks: list[tuple[float, str]]
@@ -137,7 +138,7 @@ class _Scale:
 def _scale(column: pd.Series) -> _Scale:
     values = column.dropna()
     numeric = pd.api.types.is_numeric_dtype(column)
-    # Choices come back again and again, draws from a range hardly ever.
+    # Choices are repeated, draws from a range hardly ever.
     if not numeric or values.nunique() <= min(MOST_TICKS, len(values) / 2):
         scale = _choices(column)
     else:
@@ -158,7 +159,7 @@ def _choices(column: pd.Series) -> _Scale:
 
 
 def _numbers(column: pd.Series, logarithmic: bool) -> _Scale:
-    """Return the values from the least to the greatest, with round ticks between them."""
+    """Return the values from minimum to maximum, with round ticks between them."""
     values = column.to_numpy(float)
     low, high = np.nanmin(values), np.nanmax(values)
     if low == high:
@@ -179,7 +180,7 @@ def _numbers(column: pd.Series, logarithmic: bool) -> _Scale:
 
 
 def _lines(panel: Axes, shown: pd.DataFrame, heights: np.ndarray, metric: str) -> None:
-    """Draw the trials, the worst first and so below the others; mark the best and the start."""
+    """Draw the trials, the worst first, so below the others; mark the best and the start."""
     lines = [list(enumerate(row)) for row in heights]
     goodness = shown["value"].to_numpy() * (-1 if metric in LOWER_IS_BETTER else 1)
     complete = (shown["state"] == "complete").to_numpy()
@@ -190,11 +191,11 @@ def _lines(panel: Axes, shown: pd.DataFrame, heights: np.ndarray, metric: str) -
         panel.add_collection(faint)
     if not order:
         return
-    # Without the worst tenth, which would take most colours from the others.
+    # Without the worst tenth, which would use most of the colour range.
     norm = Normalize(np.quantile(goodness[order], 0.1), goodness[order].max(), clip=True)
     shade = norm(goodness[order])
     colours = COLOURS(shade)
-    # Many lines hide each other: there the worse ones fade.
+    # Many lines cover each other, so worse ones are more transparent.
     least = min(0.8, 8 / len(order))
     colours[:, 3] = least + (1 - least) * shade**2
     panel.add_collection(LineCollection([lines[row] for row in order], colors=colours))
@@ -236,7 +237,7 @@ def _spread_in_logarithm(values: pd.Series) -> bool:
 
 
 def _title(trials: pd.DataFrame, metric: str) -> str:
-    """Return the best value and its trial, and how many trials ended in which way."""
+    """Return the best value and its trial, and how many trials ended in each state."""
     complete = trials[trials["state"] == "complete"]
     counts = ", ".join(
         f"{count} {state}"

@@ -1,5 +1,4 @@
-"""Trained models as ONNX files that need neither TensorFlow nor this package to answer.
+"""Trained models as ONNX files that can be run without TensorFlow and without this package.
 
-`champion` puts the other modules together. Importing it imports Keras, whose backend must be
-TensorFlow.
+`champion` combines the other modules. Importing it imports Keras, whose backend must be TensorFlow.
 """

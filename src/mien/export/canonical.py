@@ -1,4 +1,4 @@
-"""One form for equal graphs: the same net gives the same bytes in every process."""
+"""A canonical form of graphs: the same network gives the same bytes in every process."""
 
 import json
 from collections.abc import Sequence
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-# What every ONNX Runtime since 1.15 reads.
+# Supported by every ONNX Runtime since 1.15.
 IR_VERSION = 8
 
 
 def canonical(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
-    """Return the graph with no more than its outputs need, named and ordered by their need.
+    """Return the graph reduced to what its outputs need, with canonical names and order.
 
-    Walks depth-first from the outputs. Equal constants become one, and so do nodes that do the
-    same with the same; all names follow from the walk. What a converter leaves behind (its name,
-    counters in names, the shapes of inner tensors) goes.
+    Walks depth-first from the outputs. Equal constants are merged, and so are identical nodes with
+    the same inputs; all names derive from the walk. Traces of the converter (its name, counters in
+    names, shapes of inner tensors) are removed.
 
     Args:
-        model: its inputs and outputs have the batch as first dimension; no nested graphs.
-        outputs: new names of its outputs, in their order.
+        model: a graph whose inputs and outputs have the batch as first dimension; no subgraphs.
+        outputs: new names of its outputs, in order.
     """
     graph = model.graph
     order = _Order(graph, dict(zip((each.name for each in graph.output), outputs, strict=True)))
@@ -39,10 +39,10 @@ def canonical(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
 
 
 def serialised(model: ModelProto, classes: Sequence[str], image_size: int, arch: str) -> bytes:
-    """Return the file of a canonical graph, the same bytes for equal graphs.
+    """Return the bytes of a canonical graph, equal for equal graphs.
 
-    Its metadata says what to feed it and how to read the answer: `classes`, a JSON list in the
-    order of the probabilities, `image_size` in pixels, and `arch`.
+    Its metadata describes input and output: `classes`, a JSON list in the order of the
+    probabilities, `image_size` in pixels, and `arch`.
     """
     made = ModelProto()
     made.CopyFrom(model)
@@ -55,13 +55,13 @@ class _Order:
     """The walk.
 
     Attributes:
-        nodes: those that the outputs need, each after those it needs.
-        constants: those that the nodes need.
-        names: each tensor's new name by its old one.
+        nodes: the nodes that the outputs need, in topological order.
+        constants: the constants that these nodes need.
+        names: new names of tensors by their old names.
     """
 
     def __init__(self, graph: onnx.GraphProto, outputs: dict[str, str]) -> None:
-        """Walk through `graph` from its `outputs`, which are its names and the new ones."""
+        """Walk through `graph` from its `outputs`, a mapping of old to new names."""
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.names = {"": ""} | {value.name: value.name for value in graph.input}
@@ -74,7 +74,7 @@ class _Order:
                 self._tensors[node.output[0]] = node.attribute[0].t
             else:
                 self._makers |= dict.fromkeys(node.output, node)
-        # No recursion: some nets are a thousand nodes deep.
+        # No recursion: some networks are a thousand nodes deep.
         stack = [*reversed(outputs)]
         while stack:
             maker = self._makers.get(stack[-1])
@@ -85,7 +85,7 @@ class _Order:
                 self._name(stack.pop())
 
     def _name(self, name: str) -> None:
-        """Give the tensor its new name, all that it needs having theirs."""
+        """Give the tensor its new name; its inputs already have theirs."""
         if name in self.names:
             return
         if name in self._tensors:

@@ -1,4 +1,4 @@
-"""The card that goes with a model: what it is, how good it is, what made it."""
+"""The JSON card of a model: what it is, its scores, its inputs."""
 
 import hashlib
 import json
@@ -20,20 +20,20 @@ def card(
     """Return the card, ready for JSON.
 
     Args:
-        records: the `record.json` of each member, by its name.
+        records: the `record.json` of each member, by name.
         costs: parameters and multiply-adds of each.
-        combination: see `mien.ensembling.combination`; it names the members that count.
-        validation: of `mien.metrics.score`, of calibrated probabilities.
-        test: the same of the test split, where the probabilities may be those before calibration:
-            only what barely depends on it is taken. `unseen` scores go with both.
+        combination: see `mien.ensembling.combination`; it names the members.
+        validation: `mien.metrics.score` of calibrated probabilities.
+        test: the same for the test split, where the probabilities may not be calibrated: only
+            scores that hardly depend on calibration are used. Both include `unseen` scores.
 
     Returns:
-        `arch`, `classes`, `image_size`; `parameters` and `multiply_adds` (of one face) of all
-        members together; `members`: {name: `arch`, `parameters`, `multiply_adds`,
-        `weights_sha256` and, if it started from trained weights, of these `start`: `source`,
-        `sha256`, `licence`}; `method` and `temperature`; `metrics`: {split: `n`, and measures,
-        three of them with the `_low` and `_high` end of their 95 % interval}; `data`: {path:
-        md5}; `params_sha256`: hash of the params that the members were trained with.
+        `arch`, `classes`, `image_size`; `parameters` and `multiply_adds` (for one face), sums
+        over the members; `members`: {name: `arch`, `parameters`, `multiply_adds`,
+        `weights_sha256` and, if it started from trained weights, `start` with their `source`,
+        `sha256` and `licence`}; `method` and `temperature`; `metrics`: {split: `n`, and scores,
+        three of them with the `_low` and `_high` end of their 95 % interval}; `data`: {path: md5};
+        `params_sha256`: hash of the params with which the members were trained.
     """
     names: Sequence[str] = combination["members"]
     specs = {name: records[name]["spec"] for name in names}

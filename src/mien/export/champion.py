@@ -1,4 +1,4 @@
-"""The champion as ONNX: its graph, smaller versions that pass, its card, and what was measured."""
+"""The champion as ONNX: its graph, smaller versions that pass checks, its card, measurements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from mien.models.costs import cost
 if TYPE_CHECKING:
     import keras
 
-# Faces that show how far the activations reach.
+# Number of faces used to calibrate the range of activations.
 CALIBRATION = 512
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the champion says of the validation images.
+    """The champion's predictions for the validation images.
 
     Attributes:
-        combination: of its members, see `mien.ensembling.combination`.
+        combination: how its members are combined, see `mien.ensembling.combination`.
         expected: its calibrated probabilities, float64, shape (N, C).
-        honest: the same, calibrated out of fold, by which the card tells its calibration.
+        honest: the same, calibrated out of fold, for the calibration scores of the card.
     """
 
     combination: Mapping[str, Any]
@@ -46,8 +46,8 @@ class Exported:
 
     Attributes:
         card: for card.json.
-        files: `model` answers as Keras does, `model_float16` and `model_int8` are smaller; only
-            those that are kept.
+        files: `model` gives the same output as Keras, `model_float16` and `model_int8` are smaller;
+            only those that passed the checks.
         measured: for metrics/export.json.
     """
 
@@ -63,14 +63,15 @@ def calibrate(
     validation: Faces,
     seed: int,
 ) -> Calibrated:
-    """Return what the champion says of the validation images.
+    """Return the champion's calibrated predictions for the validation images.
 
     Args:
         nets: the champion's members, by name.
-        ensemble: its combination, if the champion is the ensemble; a net alone gets a temperature.
+        ensemble: its combination, if the champion is the ensemble; for a single network a
+            temperature is fitted.
         cross_fitted: the ensemble's cross-fitted probabilities.
         validation: the validation split.
-        seed: of the folds.
+        seed: seed of the folds.
     """
     images, labels = np.asarray(validation.images), validation.labels
     parts = {name: net.predict(images, batch_size=256, verbose=0) for name, net in nets.items()}
@@ -90,7 +91,7 @@ def export(
     test: Mapping[str, Any],
     seed: int,
 ) -> Exported:
-    """Return the champion's card and files; no files if ONNX cannot hold it.
+    """Return the champion's card and files; no files if ONNX cannot represent it.
 
     Args:
         nets: the champion's members, by name.
@@ -98,7 +99,7 @@ def export(
         calibrated: see `calibrate`.
         validation: the validation split.
         test: the champion's scores on test.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     """
     score = metrics.score_faces(validation, calibrated.honest, seed)
     costs = {name: cost(net) for name, net in nets.items()}
@@ -109,7 +110,7 @@ def export(
         )
         files, measured = versions(graph, about, validation, calibrated.expected)
     except ExportError as error:
-        # Not a reason to stop an experiment with a net that ONNX cannot hold.
+        # Not a reason to stop an experiment with a network that ONNX cannot represent.
         return Exported(about, {}, {"error": str(error)})
     kept = {name: file for name, file in files.items() if measured["versions"][name]["kept"]}
     return Exported(about, kept, measured)
@@ -118,15 +119,15 @@ def export(
 def versions(
     graph: Any, about: Mapping[str, Any], validation: Faces, expected: np.ndarray
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Return the graph's versions as files, and how far each is from what is expected.
+    """Return the graph's versions as files, and their differences from the expected output.
 
     Raises:
-        ExportError: the full version answers otherwise than Keras, or ONNX Runtime refuses it.
+        ExportError: the full version's output differs from Keras, or ONNX Runtime rejects it.
     """
     images, labels = np.asarray(validation.images), validation.labels
     told = about["classes"], about["image_size"], about["arch"]
     files = {"model": serialised(graph, *told)}
-    # Before the others are made, which takes a graph that ONNX Runtime accepts.
+    # Before the others are made, which needs a graph that ONNX Runtime accepts.
     difference = checked(files["model"], images, expected)
     files["model_float16"] = serialised(half(graph), *told)
     files["model_int8"] = serialised(integer(graph, images[:CALIBRATION]), *told)

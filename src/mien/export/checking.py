@@ -1,4 +1,4 @@
-"""What an ONNX file answers, and whether that is what it should."""
+"""Run an ONNX file and check its output."""
 
 import numpy as np
 import onnx
@@ -7,14 +7,14 @@ import onnxruntime as ort
 from mien.errors import ExportError
 
 BATCH = 64
-# Largest difference between a probability of Keras and of ONNX Runtime.
+# Maximum difference between probabilities of Keras and of ONNX Runtime.
 TOLERANCE = 1e-4
-# What a smaller version must reach: the share of equal answers, and the accuracy it may lose.
+# Limits for a smaller version: minimum share of equal predictions, maximum loss of accuracy.
 AGREEMENT, LOSS = 0.98, 0.005
 
 
 def probabilities(model: bytes, images: np.ndarray) -> np.ndarray:
-    """Return what ONNX Runtime says with `model`, float32, (N, C), of uint8 `images`, (N, S, S)."""
+    """Return the output of `model`, float32, (N, C), for uint8 `images`, (N, S, S)."""
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -24,21 +24,21 @@ def probabilities(model: bytes, images: np.ndarray) -> np.ndarray:
 
 
 def checked(model: bytes, images: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference from the probabilities that Keras gives.
+    """Return the largest difference from the probabilities of Keras.
 
     Args:
         model: an ONNX file.
         images: uint8, shape (N, S, S).
-        expected: float, shape (N, C), of Keras for these images.
+        expected: float, shape (N, C), from Keras for these images.
 
     Raises:
-        ExportError: the file breaks ONNX's rules, ONNX Runtime cannot read it, or it answers
-            otherwise than Keras.
+        ExportError: the file is not valid ONNX, ONNX Runtime cannot run it, or its output differs
+            from that of Keras.
     """
     try:
         onnx.checker.check_model(model, full_check=True)
         found = probabilities(model, images)
-    # Both raise kinds of their own that have no common parent but this one.
+    # Both raise exceptions that have no other common base class.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ExportError(
@@ -55,20 +55,20 @@ def checked(model: bytes, images: np.ndarray, expected: np.ndarray) -> float:
 
 
 def verdict(labels: np.ndarray, reference: np.ndarray, candidate: np.ndarray) -> dict[str, object]:
-    """Return whether a smaller version may stand in for the reference.
+    """Return whether a smaller version may replace the reference.
 
     Args:
         labels: int, shape (N,), true class codes.
-        reference: float, shape (N, C), what the full version says.
-        candidate: the same of the smaller one.
+        reference: float, shape (N, C), output of the full version.
+        candidate: output of the smaller one.
 
     Returns:
-        `agreement`, the share of equal answers; `accuracy_loss`, below 0 if the smaller one is
-        right more often; `kept`: at least 98 % agree and less than half a point is lost.
+        `agreement`, the share of equal predictions; `accuracy_loss`, negative if the smaller one
+        is more accurate; `kept`: at least 98 % agree and less than half a point is lost.
     """
     before, after = reference.argmax(axis=1), candidate.argmax(axis=1)
     agreement = int((before == after).sum()) / len(labels)
-    # Of counts: a difference of two shares would miss the limit by a rounding error.
+    # From counts: a difference of two shares could exceed the limit by a rounding error.
     loss = (int((before == labels).sum()) - int((after == labels).sum())) / len(labels)
     return {
         "agreement": round(agreement, 6),

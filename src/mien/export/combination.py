@@ -1,4 +1,4 @@
-"""The members' graphs as one: what `mien.ensembling.combination.combine` says, in ONNX."""
+"""The members' graphs as one: `mien.ensembling.combination.combine` in ONNX."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ from mien.export.canonical import canonical
 
 
 def combined(combination: Mapping[str, Any], members: Mapping[str, ModelProto]) -> ModelProto:
-    """Return one graph that holds the members and combines and calibrates what they say.
+    """Return one graph that contains the members and combines and calibrates their output.
 
     Args:
-        combination: see `mien.ensembling.combination`; of a single model, its `mean` and a
+        combination: see `mien.ensembling.combination`; for a single model, `mean` and a
             temperature.
-        members: graphs of `mien.export.converted`, by the members' names.
+        members: graphs from `conversion.converted`, by the members' names.
 
     Returns:
-        A graph as `converted` returns, without `maps` if the members are several.
+        A graph like those of `converted`, without `maps` if there are several members.
     """
     parts = [
         compose.add_prefix(members[name], f"{place}.", rename_inputs=False)
@@ -45,7 +45,7 @@ def combined(combination: Mapping[str, Any], members: Mapping[str, ModelProto]) 
 def _combining(
     combination: Mapping[str, Any], members: Sequence[str], classes: int
 ) -> tuple[list[NodeProto], list[TensorProto]]:
-    """Return the nodes from the members' probabilities to those of all, and their constants."""
+    """Return the nodes that combine the members' probabilities, and their constants."""
     nodes: list[NodeProto] = []
     constants: list[TensorProto] = []
 

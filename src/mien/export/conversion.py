@@ -1,4 +1,4 @@
-"""Keras to ONNX: one trained net as a graph from uint8 faces to probabilities."""
+"""Keras to ONNX: one trained network as a graph from uint8 faces to probabilities."""
 
 import logging
 import tempfile
@@ -13,32 +13,32 @@ from onnx import numpy_helper
 
 from mien.export.canonical import canonical
 
-# The last one in which tf2onnx writes a mean over all places as global pooling: as a plain mean,
-# as it does from 18 on, it costs transpositions.
+# The last opset in which tf2onnx writes a mean over all positions as global pooling. From 18 on it
+# writes a plain mean, which needs transpositions.
 OPSET = 17
 
 
 def converted(model: keras.Model) -> onnx.ModelProto:
-    """Return the net as an ONNX graph in its canonical form.
+    """Return the network as an ONNX graph in canonical form.
 
-    Needs Keras on TensorFlow. The converter folds batch normalisation into the convolutions.
+    Needs Keras with TensorFlow. The converter folds batch normalisation into the convolutions.
 
     Args:
-        model: as `mien.models.build` makes them: faces, (N, S, S), to probabilities, (N, C).
+        model: from `mien.models.build`: faces, (N, S, S), to probabilities, (N, C).
 
     Returns:
         A graph with the input `image`, uint8, (N, S, S), and the output `probabilities`,
-        float32, (N, C). Nets that end in global average pooling and one layer also have the
-        output `maps`, float32, (N, C, H, W): the logit of each class at each place, whose mean
-        over the places is the class's logit. That is CAM (Zhou et al. 2016, arXiv:1512.04150),
-        which Grad-CAM equals for such nets (Selvaraju et al. 2017, arXiv:1610.02391).
+        float32, (N, C). Networks that end in global average pooling and one layer also have the
+        output `maps`, float32, (N, C, H, W): the logit of each class at each position, whose mean
+        over all positions is the class's logit. That is CAM (Zhou et al. 2016, arXiv:1512.04150),
+        equal to Grad-CAM for such networks (Selvaraju et al. 2017, arXiv:1610.02391).
     """
-    # It lists what it cannot convert, which `checked` tells in one line.
+    # It logs what it cannot convert, which `checked` reports in one line.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     outputs = _outputs(model)
     signature = keras.InputSpec("uint8", shape=(None, *model.input_shape[1:]), name="image")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Keras looks whether NumPy still has `np.object`, which NumPy warns of.
+        # Keras checks whether NumPy still has `np.object`, which makes NumPy warn.
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder, "model.onnx")
         keras.Model(model.input, [*outputs.values()]).export(
@@ -50,7 +50,7 @@ def converted(model: keras.Model) -> onnx.ModelProto:
 
 
 def _outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Return what the graph returns, by its name."""
+    """Return the outputs of the graph, by name."""
     head = [layer for layer in model.layers if len(layer.output.shape) == 2]
     pool, *rest = [layer for layer in head if not isinstance(layer, layers.Dropout)]
     if not isinstance(pool, layers.GlobalAveragePooling2D) or len(rest) != 1:
@@ -62,7 +62,7 @@ def _outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
         weigh = layers.Conv2D(len(bias), 1, name="cam_logits")
         maps = weigh(maps)
         weigh.set_weights([kernel[None, None], bias])
-    # Names of their own: those that Keras counts up may be taken in a net that was loaded.
+    # Explicit names, because automatic ones may already exist in a network that was loaded.
     means = layers.GlobalAveragePooling2D(name="cam_means")(maps)
     probabilities = layers.Softmax(name="cam_probabilities")(means)
     return {
@@ -72,11 +72,11 @@ def _outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
 
 
 def _repair(graph: onnx.GraphProto) -> None:
-    """Change what ONNX Runtime or the converter get wrong by the last bit, and by more.
+    """Work around errors of the converter and of ONNX Runtime.
 
-    48 × (71 / 48) in float32 is 70 when cut off: factors of resizing are raised by one bit. ONNX
-    Runtime (1.31) moves zeros padded around a max-pooling into it, where padding counts as minus
-    infinity: a padding of nearly zero it leaves alone.
+    48 × (71 / 48) in float32 is truncated to 70, so resize factors are raised by one bit. ONNX
+    Runtime (1.31) merges zero padding into a max-pooling that follows, where padding counts as
+    minus infinity; it does not do so for a padding value that is nearly zero.
     """
     scales = {node.input[2] for node in graph.node if node.op_type == "Resize"}
     for tensor in graph.initializer:

@@ -1,4 +1,4 @@
-"""Smaller versions of a graph, which answer nearly the same."""
+"""Smaller versions of a graph with nearly the same output."""
 
 import contextlib
 import io
@@ -19,19 +19,19 @@ from onnxruntime.quantization import (
 
 from mien.export.canonical import canonical
 
-# What holds nearly all weights and does nearly all the work.
+# The operators with nearly all weights and nearly all computation.
 WEIGHED = ["Conv", "MatMul"]
-# Percentage of a tensor's values that 8 bits must reach. Of a four-class net's 3,455 answers
-# 98.0 % stayed with 99.9, 98.7 % with 99.99, 98.4 % with all.
+# Percentage of a tensor's values that 8 bits must cover. Of 3,455 predictions of a four-class
+# network 98.0 % were unchanged with 99.9, 98.7 % with 99.99, 98.4 % with 100.
 PERCENTILE = 99.99
 BATCH = 64
 
 
 def half(model: ModelProto) -> ModelProto:
-    """Return the graph with its weights in half precision: half the size, as fast.
+    """Return the graph with its weights in half precision: half the size, the same speed.
 
-    It computes in single precision, and ONNX Runtime widens the weights when it loads the graph:
-    few processors compute with half floats.
+    It computes in single precision, because few processors compute in half precision: ONNX Runtime
+    converts the weights when it loads the graph.
     """
     made = ModelProto()
     made.CopyFrom(model)
@@ -49,12 +49,12 @@ def half(model: ModelProto) -> ModelProto:
 def integer(model: ModelProto, images: np.ndarray) -> ModelProto:
     """Return the graph with convolutions and dense layers in 8 bits.
 
-    A scale for each output channel of the weights, which have 7 bits: processors without VNNI add
-    two products in 16 bits, and more would overflow there.
+    The weights have a scale per output channel and 7 bits: processors without VNNI add two products
+    in 16 bits, where 8 bits could overflow.
 
     Args:
-        model: of `combined`.
-        images: uint8, shape (N, S, S), some hundreds; they tell how far the activations reach.
+        model: from `combined`.
+        images: uint8, shape (N, S, S), some hundreds, to measure the range of the activations.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         prepared, quantized = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
@@ -70,7 +70,7 @@ def integer(model: ModelProto, images: np.ndarray) -> ModelProto:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            # A batch at a time: all at once would need gigabytes, and batches of one size.
+            # Batch by batch: all at once would need gigabytes, and equal batch sizes.
             extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},
         )
         made = onnx.load(quantized)
@@ -78,7 +78,7 @@ def integer(model: ModelProto, images: np.ndarray) -> ModelProto:
 
 
 class _Batches(CalibrationDataReader):
-    """The images as ONNX Runtime's calibration asks for them."""
+    """The images in the form that ONNX Runtime's calibration needs."""
 
     def __init__(self, images: np.ndarray) -> None:
         starts = range(0, len(images), BATCH)

@@ -1,4 +1,4 @@
-"""Reading faces with an exported model: photos in, expressions out, no training framework.
+"""Inference with an exported model: photos in, expressions out, without a training framework.
 
-`reader.Reader` is the library's door, `command` that of `mien predict`.
+`reader.Reader` is the Python interface, `command` implements `mien predict`.
 """

@@ -1,72 +1,147 @@
-"""Copies of photos with boxes, answers and bars of probability drawn on them."""
+"""Copies of photos and videos with boxes, answers and bars of probability drawn on them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 
+import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mien.errors import MienError
 from mien.inference.colours import UNKNOWN, colours
 from mien.inference.output import placed, writing
+from mien.inference.photos import is_video
 from mien.inference.reader import Box, Face, Reading
 
 # Smaller photos are enlarged to this longer side, so that the words can be read.
 LEAST = 480
-# A face that covers more than this part of the photo has its bars beside the photo.
+# If a face covers more than this fraction of the photo, its bars are drawn next to the photo.
 FILLS = 0.6
-# Smaller and smaller bars are tried until there is a place for them.
+# Scales of the bars, tried in this order until there is space.
 SHARES = (1, 0.8, 0.65)
 DARK, GREY, PALE = (20, 20, 20, 200), (95, 95, 95, 255), (240, 240, 240, 255)
 
 
 def targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Return where the copy of each file goes: the files' tree under `folder`, as JPEG.
+    """Return the path of each file's copy: the files' tree under `folder`, as JPEG or MP4.
 
     Raises:
-        MienError: a copy would take the place of a photo.
+        MienError: a copy would overwrite a photo.
     """
-    copies = {
-        path: copy if copy.suffix.lower() in (".jpg", ".jpeg") else Path(f"{copy}.jpg")
-        for path, copy in placed(paths, folder).items()
-    }
+    copies = {path: _named(path, copy) for path, copy in placed(paths, folder).items()}
     photos = {path.resolve() for path in paths}
     if clash := [copy for copy in copies.values() if copy.resolve() in photos]:
         raise MienError(f"--annotate {folder} would replace {clash[0]}; choose another folder")
     return copies
 
 
-def save(reading: Reading, classes: Sequence[str], copy: Path) -> None:
-    """Write the annotated copy of a photo, or of a frame with its time in the name.
+def _named(path: Path, copy: Path) -> Path:
+    if is_video(path):
+        return copy if copy.suffix.lower() == ".mp4" else Path(f"{copy}.mp4")
+    return copy if copy.suffix.lower() in (".jpg", ".jpeg") else Path(f"{copy}.jpg")
 
-    Raises:
-        MienError: it cannot be written.
+
+class Copies:
+    """Writes annotated copies; on leaving the block the last video is complete.
+
+    A video's copy has its frames that were read, each as long as it stands for, and no sound.
     """
-    if reading.time is not None:
-        copy = copy.with_name(f"{copy.stem}-{reading.time:09.3f}.jpg")
-    picture = drawn(reading.load(), reading.faces, classes)
-    with writing(copy):
-        picture.save(copy, "JPEG", quality=92)
+
+    def __init__(self, targets: Mapping[Path, Path], classes: Sequence[str], every: float) -> None:
+        """Begin without a copy.
+
+        Args:
+            targets: the copy of each file, see `targets`.
+            classes: of the model.
+            every: seconds between a video's frames.
+        """
+        self._targets, self._classes, self._every = targets, classes, every
+        self._path: Path | None = None
+        self._video: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> "Copies":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Complete the last video."""
+        self._finish()
+
+    def add(self, reading: Reading) -> None:
+        """Write the copy of a photo, or the next frame of a video.
+
+        Raises:
+            MienError: it cannot be written.
+        """
+        copy = self._targets[reading.path]
+        if reading.time is None:
+            picture = drawn(reading.load(), reading.faces, self._classes)
+            with writing(copy):
+                picture.save(copy, "JPEG", quality=92)
+            return
+        picture = drawn(reading.load(), reading.faces, self._classes, reading.tracks, widen=False)
+        frame = np.asarray(picture)[..., ::-1]
+        # The coder takes even sides alone.
+        frame = np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
+        if reading.path != self._path:
+            self._finish()
+            self._path = reading.path
+            with writing(copy):
+                copy.open("wb").close()
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._video = cv2.VideoWriter(str(copy), code, 1 / self._every, frame.shape[1::-1])
+        assert self._video is not None  # noqa: S101
+        self._video.write(frame)
+
+    def _finish(self) -> None:
+        if self._video is not None:
+            self._video.release()
+            self._video = None
 
 
-def drawn(photo: np.ndarray, faces: Sequence[Face], classes: Sequence[str]) -> Image.Image:
+def drawn(
+    photo: np.ndarray,
+    faces: Sequence[Face],
+    classes: Sequence[str],
+    tracks: Sequence[int] = (),
+    widen: bool = True,
+) -> Image.Image:
     """Return an annotated copy of `photo`, uint8, (H, W, 3), BGR.
 
-    Each face has its box and its answer; its bars stand where they cover no other face, and are
-    left out where there is no such place.
+    Each face gets a box and its answer, and its number if there are several. Its bars are drawn
+    where they cover no other face, and are omitted if there is no such place.
+
+    Args:
+        photo: the pixels.
+        faces: those found in it.
+        classes: of the model.
+        tracks: numbers of the faces in a video; empty: they are counted from 1.
+        widen: make room for the bars beside a face that fills the photo; false for frames of a
+            video, which all have the same size.
     """
     picture, share = _enlarged(Image.fromarray(photo[..., ::-1]))
     boxes = [_scaled(face.box, share) for face in faces]
-    picture, edge = _widened(picture, boxes, classes)
+    picture, edge = _widened(picture, boxes, classes) if widen else (picture, None)
     layer = Image.new("RGBA", picture.size)
     draw = ImageDraw.Draw(layer)
     tones = colours(classes)
-    # The largest first, for they find a place most easily; all answers before any bars.
-    pairs = sorted(zip(faces, boxes, strict=True), key=lambda pair: -pair[1][3])
+    # The largest first; all answers before any bars.
+    numbers = tracks or range(1, len(faces) + 1)
+    rows = sorted(zip(numbers, faces, boxes, strict=True), key=lambda row: -row[2][3])
     taken = list(boxes)
-    for face, box in pairs:
-        taken.append(_answer(draw, face, box, tones.get(face.emotion, UNKNOWN), classes))
-    for face, box in pairs:
+    for number, face, box in rows:
+        others = [one for one in taken if one is not box]
+        text = f"{number} " if tracks or len(faces) > 1 else ""
+        text += f"{face.emotion} {face.confidence:.0%}"
+        colour = tones.get(face.emotion, UNKNOWN)
+        taken.append(_answer(draw, text, box, colour, classes, others))
+    for _, face, box in rows:
         for share in SHARES:
             panel = _Panel(_font_size(box, picture.size, classes) * share, classes)
             if place := panel.place(_beside(box, edge), picture.size, taken):
@@ -77,7 +152,7 @@ def drawn(photo: np.ndarray, faces: Sequence[Face], classes: Sequence[str]) -> I
 
 
 def _enlarged(picture: Image.Image) -> tuple[Image.Image, float]:
-    """Return a picture whose words can be read, and how many times it was enlarged."""
+    """Return the picture, enlarged so that text is legible, and the factor."""
     share = max(1.0, LEAST / max(picture.size))
     width, height = (max(1, round(side * share)) for side in picture.size)
     return picture.resize(
@@ -93,9 +168,9 @@ def _scaled(box: Box, share: float) -> Box:
 def _widened(
     picture: Image.Image, boxes: Sequence[Box], classes: Sequence[str]
 ) -> tuple[Image.Image, int | None]:
-    """Return `picture` with room on the right for the bars of a face that fills it.
+    """Return `picture` with space on the right for the bars of a face that fills it.
 
-    Also returns where that room begins; None: there is none.
+    Also returns where that space begins; None without such a face.
     """
     filling = [box for box in boxes if box[2] * box[3] > FILLS * picture.width * picture.height]
     if not filling:
@@ -108,29 +183,44 @@ def _widened(
 
 
 def _beside(box: Box, edge: int | None) -> Box:
-    """Return the part of the picture that the bars stand beside: a face, or all up to `edge`."""
+    """Return the box next to which the bars are drawn: the face, or all up to `edge`."""
     return box if edge is None else (0, box[1], edge, box[3])
 
 
 def _font_size(box: Box, size: tuple[int, int], classes: Sequence[str]) -> float:
-    """Return the size at which the bars are as high as the face, within what reads well."""
+    """Return the font size at which the bars are as high as the face, within legible limits."""
     fitting = box[3] / (_Panel.ROW * (len(classes) + 1))
     return min(max(fitting, 12, max(size) / 110), max(16, max(size) / 50))
 
 
 def _answer(
-    draw: ImageDraw.ImageDraw, face: Face, box: Box, colour: str, classes: Sequence[str]
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    box: Box,
+    colour: str,
+    classes: Sequence[str],
+    others: Sequence[Box],
 ) -> Box:
-    """Draw the box, and the answer above it or inside where there is no room; return its place."""
+    """Draw the box, and the answer above, below or else inside it; return the answer's box.
+
+    The answer is above or below only if it covers none of the `others`, faces and answers.
+    """
     size = _font_size(box, draw.im.size, classes)
     font, line = ImageFont.load_default(size), max(2, round(size / 7))
     left, top, right, bottom = box[0], box[1], box[0] + box[2] - 1, box[1] + box[3] - 1
-    # A dark rim on both sides, so that the line shows on any ground.
+    # A dark outline on both sides, so that the line is visible on any background.
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=DARK, width=line + 2)
     draw.rectangle((left, top, right, bottom), outline=colour, width=line)
-    text = f"{face.emotion} {face.confidence:.0%}"
     width, height = round(font.getlength(text) + size), round(1.5 * size)
-    above = top - height if top >= height else top
+    # At the right edge of the photo it begins before the box.
+    left = max(0, min(left, draw.im.size[0] - width))
+    edge = draw.im.size[1] - height
+    free = [
+        at
+        for at in (top - height, bottom + 1)
+        if 0 <= at <= edge and not any(_meet((left, at, width, height), one) for one in others)
+    ]
+    above = free[0] if free else top
     draw.rectangle((left, above, left + width, above + height), fill=colour)
     red, green, blue = ImageColor.getrgb(colour)[:3]
     ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 110 else "white"
@@ -139,7 +229,7 @@ def _answer(
 
 
 class _Panel:
-    """The bars of one face: names, bars and percents on a dark ground."""
+    """The bars of one face: names, bars and percentages on a dark background."""
 
     ROW = 1.3  # height of a line in font sizes
 
@@ -151,11 +241,11 @@ class _Panel:
         self.height = self.row * len(classes) + self.gap
 
     def place(self, box: Box, size: tuple[int, int], taken: Sequence[Box]) -> Box | None:
-        """Return where, beside `box`, the panel covers nothing that is taken; None: nowhere."""
+        """Return a place next to `box` that overlaps nothing in `taken`; None if there is none."""
         left, top, width, height = box
         right, below = left + width + self.gap, top + height + self.gap
         level = max(0, min(top, size[1] - self.height))
-        # Not above: there it would seem to belong to the face over it.
+        # Not above: there it would seem to belong to the face above it.
         corners = (
             (right, level),
             (left - self.gap - self.width, level),

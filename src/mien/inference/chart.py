@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 from mien.inference.colours import colours
 from mien.inference.output import Record
 
-# Faces in the chart, those seen longest; more would be too small to read.
+# Maximum number of faces in the chart, those seen longest; with more they would be too small.
 MOST = 6
 
 
 def timeline(records: Sequence[Record], classes: Sequence[str], every: float) -> Figure:
-    """Return the probabilities over time, a band for each class and a panel for each face.
+    """Return a chart of the probabilities over time, a band per class and a panel per face.
 
     Args:
-        records: the frames of one video, in order, as `output.record` gives them.
+        records: the frames of one video, in order, from `output.record`.
         classes: names, from the lowest band upwards.
         every: seconds between frames.
     """
@@ -34,7 +34,7 @@ def timeline(records: Sequence[Record], classes: Sequence[str], every: float) ->
     figure.suptitle(f"{Path(records[0]['image']).name}: expression of each face{more}")
     panels = figure.subplots(max(1, len(shown)), 1, sharex=True, squeeze=False)[:, 0]
     tones = colours(classes)
-    # Each frame stands for the time until the next one.
+    # Each frame covers the time until the next one.
     edges = np.append(times, times[-1] + every)
     for panel, track in zip(panels, shown, strict=False):
         bands = np.cumsum(tracks[track][np.append(np.arange(len(times)), -1)], axis=1)

@@ -1,8 +1,8 @@
-"""One colour for each expression, the same in pictures and charts."""
+"""A colour for each expression, the same in pictures and charts."""
 
 from collections.abc import Sequence
 
-# Okabe and Ito's eight, told apart by the colour-blind; grey for what is calm or not known.
+# The palette of Okabe and Ito, which is safe for colour blindness; grey for neutral.
 KNOWN = {
     "happy": "#F0E442",
     "surprise": "#56B4E9",

@@ -1,4 +1,4 @@
-"""What the model looked at: a face beside its heat map."""
+"""Heat maps: pictures of a face next to its heat map."""
 
 import re
 from collections.abc import Sequence
@@ -12,20 +12,19 @@ from mien.errors import MienError
 from mien.inference.output import placed, writing
 from mien.inference.reader import Reader, Reading
 
-# Side of a drawn face, and height of the line above it, pixels.
+# Side of a drawn face, and height of the text above it, pixels.
 SIDE, LINE = 240, 28
-# How the name of a heat map ends, in a video after the time.
+# The end of a heat map's file name, for a video with the time.
 ENDING = re.compile(r"(-\d{5,}\.\d{3})?-face\d+\.png$")
-# From what speaks against the answer, blue, to what speaks for it, red; as in the sheets of
-# `evaluate`. RGB.
+# From blue, against the answer, to red, for it, as in the sheets of `evaluate`. RGB.
 COLOURS = np.array([(59, 76, 192), (221, 221, 221), (180, 4, 38)])
 
 
 def targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Return how the heat maps of each file's faces begin: the files' tree under `folder`.
+    """Return the path prefix of each file's heat maps: the files' tree under `folder`.
 
     Raises:
-        MienError: a heat map would take the place of a photo.
+        MienError: a heat map would overwrite a photo.
     """
     begins = placed(paths, folder)
     maps = {ENDING.sub("", str(path.resolve())): path for path in paths if ENDING.search(path.name)}
@@ -36,7 +35,7 @@ def targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
 
 
 def save(reading: Reading, reader: Reader, begin: Path) -> None:
-    """Write the heat map of each face: `NAME-face1.png`, in a video by the face's track.
+    """Write the heat map of each face as `NAME-face1.png`, in a video numbered by track.
 
     Raises:
         MienError: it cannot be written.
@@ -59,12 +58,12 @@ def save(reading: Reading, reader: Reader, begin: Path) -> None:
 def overlay(crop: np.ndarray, heat: np.ndarray, side: int) -> np.ndarray:
     """Return the face under its heat map, RGB, uint8, shape (side, side, 3).
 
-    The colours run from the map's own least, blue, to its own largest value, red.
+    The colours run from the map's own minimum, blue, to its own maximum, red.
 
     Args:
         crop: uint8, shape (S, S).
-        heat: float, shape (S, S), of `Reader.explain`.
-        side: of the picture, pixels.
+        heat: float, shape (S, S), from `Reader.explain`.
+        side: side of the picture, pixels.
     """
     shape = (side, side)
     large = cv2.resize(heat, shape, interpolation=cv2.INTER_LINEAR)

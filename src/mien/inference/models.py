@@ -1,29 +1,32 @@
-"""Which model is meant: a shipped one, a file, or one registered in MLflow."""
+"""Load a model by name: a shipped one, a file, or one registered in MLflow."""
 
 import importlib.resources
+import json
 import tempfile
 from pathlib import Path
 
-from mien.errors import ModelError
+from mien.errors import INSTALL, ModelError
 from mien.inference.classify import Classifier
 
 SHIPPED = ("fer4", "fer7")
-# Bytes of the largest ONNX file, a message of protocol buffers.
+# The warning for a model whose card says so.
+DRAWN = "learned on drawn faces, so what it says of real ones means little; take fer7 for those"
+# Maximum size of an ONNX file, a protocol buffers message.
 LARGEST_FILE = 2**31
-# Where they lie, each as NAME.onnx with its card, NAME.json.
+# Folder of the shipped models, each as NAME.onnx with its card NAME.json.
 PRETRAINED = importlib.resources.files("mien") / "pretrained"
 
 
 def load(name: str) -> Classifier:
-    """Return the model that `name` stands for.
+    """Return the model with this name.
 
     Args:
         name: `fer4` or `fer7`, which come with the package; an `.onnx` file, or a folder with
             `model.onnx`; or `models:/NAME@ALIAS` or `models:/NAME/VERSION` in MLflow.
 
     Raises:
-        ModelError: there is no such model, or it is none of mien's.
-        TrackingError: MLflow does not answer or does not know the model.
+        ModelError: there is no such model, or it was not exported by mien.
+        TrackingError: MLflow does not answer or has no such model.
     """
     if name.startswith("models:/"):
         return _registered(name)
@@ -47,7 +50,15 @@ def load(name: str) -> Classifier:
             f"{path}: {error.strerror}; --model takes {', '.join(SHIPPED)}, an .onnx file, a "
             "folder with model.onnx, or models:/NAME@ALIAS"
         ) from error
-    return Classifier(data, str(path))
+    return Classifier(data, str(path), _drawn(path))
+
+
+def _drawn(path: Path) -> bool:
+    """Tell whether the card beside the model says that its data were drawn; false without one."""
+    try:
+        return json.loads(path.with_name("card.json").read_bytes()).get("drawn") is True
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _registered(name: str) -> Classifier:
@@ -55,13 +66,15 @@ def _registered(name: str) -> Classifier:
         from mien.tracking import registered
     except ImportError as error:
         raise ModelError(
-            f"{name}: {error.name} is not installed; run `pip install 'mien[pipeline]'`"
+            f"{name}: {error.name} is not installed; {INSTALL.format('pipeline')}"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
-        found = sorted(registered.download(name, Path(folder), Path.cwd()).rglob("*.onnx"))
+        place = registered.download(name, Path(folder), Path.cwd())
+        # MLflow's folder `code` has this package, with the face detector.
+        found = sorted({*place.rglob("*.onnx")} - {*place.glob("code/**/*.onnx")})
         if len(found) != 1:
             raise ModelError(
                 f"{name}: expected one .onnx file in the registered model, got {len(found)}; "
                 "register an exported one"
             )
-        return Classifier(found[0].read_bytes(), name)
+        return Classifier(found[0].read_bytes(), name, _drawn(found[0]))

@@ -1,10 +1,12 @@
-"""Photos: which files are meant, and a file's bytes as pixels."""
+"""Photos: find the files, and decode a file to pixels."""
 
 import glob
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -12,42 +14,41 @@ import numpy as np
 from PIL import Image
 
 from mien import LARGEST
+from mien.crops.formats import PICTURES, VIDEOS
 from mien.errors import PhotoError
 
-# fmt: off
-PHOTOS = frozenset((
-    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png",
-    ".ppm", ".tif", ".tiff", ".webp",
-))
-VIDEOS = frozenset((
-    ".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm",
-    ".wmv",
-))
-# fmt: on
-# Bytes of the largest file: what 50 megapixels take where nothing is compressed.
+# A photo on standard input. A file of this name is given with its folder, /tmp/-.
+STANDARD_INPUT = Path("-")
+# Maximum file size: 50 megapixels without compression.
 LARGEST_FILE = 3 * LARGEST + 2**20
-# Brands of ISO media files (ISO/IEC 23008-12, annex B) whose pictures are coded by HEVC.
+# Brands of ISO media files (ISO/IEC 23008-12, annex B) with HEVC pictures.
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def files(given: Sequence[str]) -> list[Path]:
-    """Return the photos and videos that the user names, each once, in the order given.
+    """Return the photos and videos that the user names, without repetitions, in order.
 
     Args:
-        given: files, whatever their names; folders, searched to their depths for names of
-            photos; patterns such as `photos/**/*.jpg`. Hidden files in folders are left out.
+        given: files with any name; folders, searched recursively for photos and videos by name;
+            patterns such as `photos/**/*.jpg`; `-`: a photo on standard input. Hidden files in
+            folders are skipped.
 
     Raises:
-        PhotoError: nothing is there.
+        PhotoError: nothing was found.
     """
     found: dict[Path, None] = {}
     for one in given:
-        matches = [one] if Path(one).exists() else sorted(glob.glob(one, recursive=True))
+        here = Path(one).exists() or Path(one) == STANDARD_INPUT
+        matches = [one] if here else sorted(glob.glob(one, recursive=True))
         if not matches:
+            if one.isdigit() or "://" in one:
+                raise PhotoError(
+                    f"{one}: no such file; a camera or a stream is read by --camera {one}"
+                )
             raise PhotoError(f"{one}: no such file or folder, and no pattern that matches any")
         photos = [photo for match in matches for photo in _photos(Path(match))]
         if not photos:
-            raise PhotoError(f"{one}: no photos in it; expected names like .jpg, .png or .webp")
+            raise PhotoError(f"{one}: no photos in it; expected names like .jpg, .png or .mp4")
         found.update(dict.fromkeys(photos))
     return list(found)
 
@@ -59,7 +60,7 @@ def _photos(path: Path) -> Iterator[Path]:
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not _hidden(name))
         for name in sorted(names):
-            if Path(name).suffix.lower() in PHOTOS and not _hidden(name):
+            if Path(name).suffix.lower() in PICTURES | VIDEOS and not _hidden(name):
                 yield Path(folder, name)
 
 
@@ -68,7 +69,7 @@ def _hidden(name: str) -> bool:
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether `path` has the name of a video."""
+    """Return whether `path` has the name of a video."""
     return path.suffix.lower() in VIDEOS
 
 
@@ -79,8 +80,11 @@ def load(path: Path) -> np.ndarray:
         PhotoError: the file or the photo in it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        if path == STANDARD_INPUT:
+            data = _standard_input()
+        else:
+            with path.open("rb") as file:
+                data = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror}") from error
     if len(data) > LARGEST_FILE:
@@ -88,15 +92,21 @@ def load(path: Path) -> np.ndarray:
     return decode(data)
 
 
+@cache
+def _standard_input() -> bytes:
+    """Return what came on standard input, which can be read but once."""
+    return sys.stdin.buffer.read(LARGEST_FILE + 1)
+
+
 def decode(data: bytes) -> np.ndarray:
     """Return the photo in a file's bytes, uint8, shape (H, W, 3), BGR, 0 to 255.
 
-    It is upright where EXIF data says how, an animation's first picture, 16 bits become 8,
+    EXIF rotation is applied. Of an animation the first picture is used, 16 bits are reduced to 8,
     transparency is ignored.
 
     Raises:
-        PhotoError: the bytes are no image, HEIC, damaged, or of more than 50 megapixels, which
-            is seen before they are decoded.
+        PhotoError: the bytes are not an image, are HEIC or damaged, or have more than 50
+            megapixels, which is checked before decoding.
     """
     width, height = _size(data)
     if width * height > LARGEST:
@@ -114,12 +124,12 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Return the width and height that the file's header tells."""
+    """Return width and height from the file's header."""
     if not data:
         raise PhotoError("an empty file")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of sizes that are refused here anyway, and of odd metadata.
+            # Pillow warns about sizes that are rejected here anyway, and about unusual metadata.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
                 return image.size

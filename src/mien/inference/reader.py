@@ -1,4 +1,4 @@
-"""Reader: loaded once, it reads the faces in any number of photos."""
+"""Reader: loaded once, it classifies the faces in any number of photos."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,14 +25,14 @@ Found = tuple[Box, np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """A face that was read.
+    """A classified face.
 
     Attributes:
         box: x, y, width and height, pixels of the upright photo.
-        emotion: the likeliest class, or `unsure` below the confidence asked for.
-        confidence: probability of the likeliest class.
-        probabilities: of each class, in the model's order; they sum to 1.
-        crop: what the model saw, uint8, shape (S, S), grey.
+        emotion: the most probable class, or `unsure` below the requested confidence.
+        confidence: probability of the most probable class.
+        probabilities: probability of each class, in the model's order; they sum to 1.
+        crop: the model's input, uint8, shape (S, S), grey.
     """
 
     box: Box
@@ -43,21 +43,21 @@ class Face:
 
     @property
     def likeliest(self) -> str:
-        """The likeliest class, even where the answer is `unsure`."""
+        """The most probable class, even if the answer is `unsure`."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """What was read of one photo, or of one frame of a video.
+    """The result for one photo, or for one frame of a video.
 
     Attributes:
         path: the file.
-        faces: from left to right.
-        load: returns the photo's pixels, as `photos.decode` does; kept out of memory until then.
-        error: why the file cannot be read; None: it was.
-        time: of the frame, seconds from the start; None for a photo.
-        tracks: of a frame, the number of each face: the same for one face over time.
+        faces: its faces, from left to right.
+        load: returns the photo's pixels, like `photos.decode`; they are not kept in memory.
+        error: why the file cannot be read; None if it was read.
+        time: time of the frame, seconds from the start; None for a photo.
+        tracks: for a frame, the number of each face, constant for one face over time.
     """
 
     path: Path
@@ -69,13 +69,12 @@ class Reading:
 
 
 class Reader:
-    """Finds faces and reads their expressions; many threads may use one.
+    """Finds faces and classifies their expressions; many threads may use one reader.
 
     Attributes:
         classes: names of the expressions, in the order of the probabilities.
 
-    >>> detector, note = detection.best()  # doctest: +SKIP
-    >>> reader = Reader(models.load("fer7"), detector)  # doctest: +SKIP
+    >>> reader = Reader(models.load("fer7"), detection.YuNet())  # doctest: +SKIP
     >>> [face.emotion for face in reader.read(photos.decode(data))]  # doctest: +SKIP
     ['happy', 'neutral']
     """
@@ -83,11 +82,11 @@ class Reader:
     def __init__(
         self, model: Classifier, detector: Detector | None = None, abstain: float = 0
     ) -> None:
-        """Put the parts together.
+        """Combine model and detector.
 
         Args:
             model: see `models.load`.
-            detector: finds the faces, see `detection`; None: a whole photo is one face.
+            detector: finds the faces, see `detection`; None: each photo is one face.
             abstain: confidence below which the answer is `unsure`.
         """
         self.classes = model.classes
@@ -98,17 +97,17 @@ class Reader:
         return self.read_all([photo])[0]
 
     def read_all(self, photos: Iterable[np.ndarray]) -> list[list[Face]]:
-        """Return the faces in each photo as `read` does, all classified together.
+        """Return the faces in each photo as `read` does, all classified in one batch.
 
-        Of a photo that has been looked at only the crops are kept.
+        Only the crops of a photo are kept in memory.
         """
         return self._classified([self._found(photo) for photo in photos])
 
     def read_files(self, paths: Sequence[Path]) -> Iterator[Reading]:
-        """Yield what each photo shows, in their order; one that cannot be read has an `error`.
+        """Yield the reading of each photo, in order; one that cannot be read has an `error`.
 
-        With a detector, which uses all cores itself, photos are read one after another, whole
-        photos in batches, one on each core.
+        With a detector, which uses all cores itself, photos are processed one after another;
+        without, in batches, one on each core.
         """
         if self._detector is not None:
             for path in paths:
@@ -120,7 +119,7 @@ class Reader:
                 yield from readings
 
     def explain(self, faces: Sequence[Face]) -> np.ndarray:
-        """Return what in each face speaks for its likeliest class, see `Classifier.explain`."""
+        """Return heat maps of the faces' most probable classes, see `Classifier.explain`."""
         size = self._model.size
         crops = np.array([face.crop for face in faces], np.uint8).reshape(-1, size, size)
         return self._model.explain(crops, [self.classes.index(face.likeliest) for face in faces])
@@ -150,7 +149,7 @@ class Reader:
         return [(face.box, crop(grey, face, size)) for face in self._detector(photo)]
 
     def _classified(self, found: Sequence[Sequence[Found]]) -> list[list[Face]]:
-        """Return the faces of each photo, all classified together."""
+        """Return the faces of each photo, all classified in one batch."""
         size = self._model.size
         crops = [pixels for faces in found for _, pixels in faces]
         probabilities = self._model(np.array(crops, np.uint8).reshape(-1, size, size))

@@ -1,12 +1,11 @@
-"""The code that MLflow keeps beside the champion's ONNX file and runs to serve it: no pickle.
+"""The code that MLflow stores with the champion's ONNX file and runs to serve it: no pickle.
 
-It needs no TensorFlow, and of this package `errors`, `crops` and `inference` alone.
+It needs no TensorFlow, and only `errors`, `crops` and `inference` of this package.
 """
 
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +27,7 @@ from mien.inference.reader import Face, Reader
 
 
 class ServedOnnx(PythonModel):
-    """The exported champion: photos in, a row for each out."""
+    """The exported champion: photos in, one row for each out."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the artefact `model`, an ONNX file."""
@@ -38,11 +37,8 @@ class ServedOnnx(PythonModel):
 
     @cached_property
     def finding(self) -> Reader:
-        """The reader of photos that are more than a face; its detector may be downloaded."""
-        detector, note = detection.best()
-        if note:
-            print(note, file=sys.stderr)
-        return Reader(self.model, detector)
+        """The reader for whole photos."""
+        return Reader(self.model, detection.YuNet())
 
     def predict(
         self,
@@ -50,16 +46,16 @@ class ServedOnnx(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Return what is read of each photo, in one row.
+        """Return one row for each photo.
 
         Args:
             context: unused; MLflow passes it.
-            model_input: column `image`: an image file each, its bytes or their base64 text.
-            params: `detect`: find the largest face in each photo; else the photo is the face.
+            model_input: column `image`: an image file per row, as bytes or base64 text.
+            params: `detect`: find the largest face in each photo; otherwise the photo is the face.
 
         Returns:
             `x`, `y`, `w`, `h` (pixels of the upright photo), `emotion`, `confidence`, and the
-            probability of each class. Where no face is found all are 0 and `emotion` is empty.
+            probability of each class. If no face is found, all are 0 and `emotion` is empty.
 
         Raises:
             MlflowException: an image cannot be read, or there is none; a server answers 400.
@@ -80,7 +76,7 @@ class ServedOnnx(PythonModel):
 
 
 def _decoded(images: Iterable[Any]) -> Iterator[np.ndarray]:
-    """Yield the photos one after another: a large one is gone before the next comes."""
+    """Yield the photos one at a time, so that only one is in memory."""
     for row, image in enumerate(images):
         try:
             yield photos.decode(_data(image))

@@ -1,4 +1,4 @@
-"""What all nets share: the registry of architectures, blocks, weights, costs and devices.
+"""What all networks share: the registry of architectures, blocks, weights, costs and devices.
 
 Importing it does not import Keras.
 """

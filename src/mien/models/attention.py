@@ -1,7 +1,7 @@
-"""Attention that can be switched on in the nets built from scratch, and its maps.
+"""Optional attention for the networks built from scratch, and its maps.
 
-Made of Keras' own layers and operations alone, so that models load and export without this
-package.
+It uses only Keras' own layers and operations, so that models can be loaded and exported without
+this package.
 """
 
 import math
@@ -10,20 +10,20 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-# Hu et al. divide the channels by 16; these nets are narrower than theirs.
+# Hu et al. divide the channels by 16; these networks are narrower than theirs.
 REDUCTION = 8
 PREFIX = "attention_"
 
 
 def attend(x: keras.KerasTensor, kind: str, stage: int, stages: int) -> keras.KerasTensor:
-    """Return the output of a net's stage with attention applied to it.
+    """Return the output of a stage with attention applied to it.
 
     Args:
         x: feature map, (N, H, W, C).
-        kind: `none`, `se`, `cbam`, or `self`, which only the last stage gets: its cost grows
-            with the square of the number of places.
+        kind: `none`, `se`, `cbam`, or `self`, which is applied to the last stage only: its cost
+            grows with the square of the number of positions.
         stage: number of the stage, counted from 1.
-        stages: how many stages the net has.
+        stages: number of stages in the network.
     """
     name = f"{PREFIX}{stage}"
     if kind == "se":
@@ -38,7 +38,7 @@ def attend(x: keras.KerasTensor, kind: str, stage: int, stages: int) -> keras.Ke
 def _excited(
     x: keras.KerasTensor, name: str, pools: tuple[type[layers.Layer], ...]
 ) -> keras.KerasTensor:
-    """Return `x` with each channel weighted by what all places together say.
+    """Return `x` with each channel weighted by a function of the pooled channels.
 
     With average pooling alone this is squeeze-and-excitation (Hu et al. 2018,
     arXiv:1709.01507), with average and max pooling the channel half of CBAM.
@@ -52,7 +52,7 @@ def _excited(
 
 
 def _cbam(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Return `x` weighted by channel, then by place (Woo et al. 2018, arXiv:1807.06521)."""
+    """Return `x` weighted by channel, then by position (Woo et al. 2018, arXiv:1807.06521)."""
     pools = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
     x = _excited(x, f"channels_{name}", pools)
     places = layers.Concatenate()(
@@ -65,7 +65,7 @@ def _cbam(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def _self_attention(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Return `x` plus what each place gathers from all others.
+    """Return `x` plus, at each position, a weighted mean over all positions.
 
     One head of scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762) as a
     non-local block (Wang et al. 2018, arXiv:1711.07971).
@@ -80,23 +80,23 @@ def _self_attention(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def maps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the model attends to in each image, by stage; empty without attention.
+    """Return the attention maps of each image, by stage; empty without attention.
 
     Args:
         model: built with `attention`.
         images: grey faces, (N, S, S), 0 to 255.
 
     Returns:
-        Layer name to float32 weights. `cbam`: (N, H, W), 0 to 1 for each place. `self`:
-        (N, H, W), what each place gives to all places on average; sums to 1. `se`: (N, C),
-        0 to 1 for each channel, as it has no places.
+        Layer name to float32 weights. `cbam`: (N, H, W), 0 to 1 for each position. `self`:
+        (N, H, W), the mean weight that each position has for all positions; sums to 1. `se`:
+        (N, C), 0 to 1 for each channel, as it has no positions.
     """
     found = [layer for layer in model.layers if layer.name.startswith(PREFIX)]
     if not found:
         return {}
     seen = keras.Model(model.inputs, [layer.output for layer in found])
     weights = seen.predict(images, batch_size=256, verbose=0)
-    # One output comes without its list on some versions of Keras.
+    # Some versions of Keras return a single output without a list.
     weights = weights if isinstance(weights, list) else [weights]
     return {layer.name: _map(layer, array) for layer, array in zip(found, weights, strict=True)}
 

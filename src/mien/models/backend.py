@@ -1,4 +1,4 @@
-"""The choice of Keras' backend, before Keras is imported."""
+"""Select Keras' backend, before Keras is imported."""
 
 import importlib
 import importlib.util
@@ -13,7 +13,7 @@ from mien.models.devices import require
 
 
 def use_backend(name: str, devices: int = 1) -> None:
-    """Import Keras on backend `name`, without the lines that TensorFlow greets with.
+    """Import Keras with backend `name`, without TensorFlow's startup messages.
 
     Raises:
         ParamError: the backend is not installed, or has fewer than `devices`.
@@ -22,7 +22,7 @@ def use_backend(name: str, devices: int = 1) -> None:
         raise ParamError(f"train.backend: {name} is not installed; run `pip install {name}`")
     os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # It warns of models built in a loop, which folds and trials are.
+    # It warns about models built in a loop, as folds and trials are.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _silent_stderr():
         importlib.import_module("keras")
@@ -32,7 +32,7 @@ def use_backend(name: str, devices: int = 1) -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drop what is written to file descriptor 2: C++ libraries know no `sys.stderr`."""
+    """Discard what is written to file descriptor 2: C++ libraries do not use `sys.stderr`."""
     sys.stderr.flush()
     stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

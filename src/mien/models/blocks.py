@@ -1,4 +1,4 @@
-"""What every architecture begins and ends with, and the block that most of them repeat."""
+"""Inputs, outputs and common blocks of the architectures."""
 
 import keras
 from keras import layers
@@ -26,7 +26,7 @@ def scaled_input(size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
 def standardised_input(size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Return the input, (N, S, S), 0 to 255, and each image at mean 0 and variance 1, with axis C.
 
-    Light and contrast then cost no capacity.
+    The network then need not learn to ignore brightness and contrast.
     """
     inputs, x = scaled_input(size)
     return inputs, layers.GroupNormalization(groups=1, center=False, scale=False, epsilon=1e-4)(x)
@@ -50,7 +50,7 @@ def convolution(
 
 
 def halved(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Return `x` max-pooled to half its side, rounded up: any depth fits any image."""
+    """Return `x` max-pooled to half its side, rounded up, so that any depth fits any image."""
     return layers.MaxPooling2D(padding="same")(x)
 
 
@@ -60,13 +60,13 @@ def probabilities(features: keras.KerasTensor, classes: int, dropout: float) -> 
     Args:
         features: the last hidden layer.
         classes: C.
-        dropout: share of the features that a training step drops.
+        dropout: fraction of the features that a training step drops.
     """
     x = layers.Dropout(dropout)(features)
     return layers.Dense(
         classes,
         activation="softmax",
-        # Under mixed precision too: the softmax of half floats loses the tails.
+        # Also under mixed precision: a softmax in half precision is inaccurate near 0 and 1.
         dtype="float32",
     )(x)
 
@@ -74,7 +74,7 @@ def probabilities(features: keras.KerasTensor, classes: int, dropout: float) -> 
 def conv_pool_stages(
     counts: tuple[int, ...], size: int, width: float, kernel: int, attention: str
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return the input and flat features after convolutions, each with max-pooling."""
+    """Return the input and flat features after convolutions, each followed by max-pooling."""
     inputs, x = scaled_input(size)
     for stage, count in enumerate(counts, start=1):
         x = layers.Conv2D(channels(count, width), kernel, padding="same", activation="relu")(x)

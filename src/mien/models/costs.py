@@ -1,4 +1,4 @@
-"""What a model costs: its parameters, and the multiply-adds of one image."""
+"""The cost of a model: its parameters, and the multiply-adds for one image."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def cost(model: keras.Model) -> tuple[int, int]:
-    """Return the model's parameters, and the multiply-adds of one image.
+    """Return the model's parameters, and the multiply-adds for one image.
 
     Multiply-adds are counted in convolutions, dense layers and products of two tensors,
-    without biases; everything else is small beside them.
+    without biases; everything else is negligible.
     """
     return model.count_params(), sum(_multiply_adds(layer) for layer in model.layers)
 

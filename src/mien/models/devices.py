@@ -1,4 +1,4 @@
-"""Several devices of the backend, in one machine, that share each batch of a training."""
+"""Training on several devices of one machine, which share each batch."""
 
 import functools
 import os
@@ -11,15 +11,15 @@ from mien.errors import ParamError
 if TYPE_CHECKING:
     import keras
 
-# JAX reads it itself.
+# JAX reads this flag itself.
 VIRTUAL = "--xla_force_host_platform_device_count"
 
 
 def require(count: int) -> None:
-    """Do nothing if the backend has `count` devices. Imports Keras.
+    """Check that the backend has `count` devices. Imports Keras.
 
-    TensorFlow, too, takes the processor for as many devices as XLA_FLAGS tells, if it has not
-    looked for devices yet.
+    With the flag in XLA_FLAGS TensorFlow, too, splits the processor into several devices, provided
+    that it has not listed its devices yet.
 
     Raises:
         ParamError: it has fewer.
@@ -44,9 +44,9 @@ def require(count: int) -> None:
 
 
 def spread(count: int) -> AbstractContextManager[Any]:
-    """Return a context in which a model is built, and learns, on `count` devices.
+    """Return a context in which a model is built and trained on `count` devices.
 
-    Each holds all weights and takes its part of every batch; their gradients are averaged.
+    Each has all weights and takes its part of every batch; their gradients are averaged.
     """
     return _strategy(count).scope() if count > 1 else nullcontext()
 
@@ -64,9 +64,9 @@ def _strategy(count: int) -> Any:
 
 
 def synchronise(model: "keras.Model") -> None:
-    """Let batch normalisation see the whole batch, and not each device its part alone.
+    """Let batch normalisation use the statistics of the whole batch, not of each device's part.
 
-    In JAX it does by itself.
+    JAX does so by default.
     """
     import keras
 

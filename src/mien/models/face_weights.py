@@ -151,7 +151,7 @@ def layers(arrays: dict[str, np.ndarray], epsilon: float = 1e-3) -> dict[str, li
         epsilon: of the batch normalisation.
 
     Raises:
-        ModelError: it is the graph of another net.
+        ModelError: it is the graph of another network.
     """
     names = ["conv1"] + [f"conv_{kind}_{block}" for block in range(1, 14) for kind in ("dw", "pw")]
     found = {}

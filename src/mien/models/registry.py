@@ -1,15 +1,16 @@
-"""The registry of architectures: the files in `mien/architectures`. Importing it imports no Keras.
+"""The registry of architectures: the files in `mien/architectures`. Does not import Keras.
 
-An architecture is a file NAME.py there. It holds `SOURCE` (the paper, or whose net it is), perhaps
-`LEARNING_RATE` (at which it learns from random weights with the other params as they are), and
-`build(size, classes, *, ...)`, whose keyword arguments are options of `model` in params.yaml, each
-with the net's own value. One of Keras' networks also has its `NETWORK`, see `mien.models.transfer`.
+An architecture is a file NAME.py there. It has `SOURCE` (a paper, or whose network it is),
+optionally `LEARNING_RATE` (a rate at which it trains from random weights with the other params as
+in params.yaml), and `build(size, classes, *, ...)`. The keyword arguments of `build` are options of
+`model` in params.yaml, with the architecture's defaults. One of Keras' networks also has `NETWORK`,
+see `mien.models.transfer`.
 
-A model is described by a spec, which JSON can hold: `arch`, `classes` (list of str),
-`image_size`, and the options of OPTIONS; an option left out has the value it has there.
+A model is described by a spec that can be written as JSON: `arch`, `classes` (list of str),
+`image_size`, and the options of OPTIONS; a missing option has the value it has there.
 
 A model maps grey faces, (N, S, S), 0 to 255, to float32 probabilities, (N, C), in the order of
-`classes`. The rescaling is inside.
+`classes`. The rescaling is part of the model.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from mien.models.transfer import Network
 
 FOLDER = Path(__file__).resolve().parents[1] / "architectures"
-# For nets with batch normalisation; those without may stay at chance.
+# For networks with batch normalisation; those without may stay at chance at this rate.
 LEARNING_RATE = 0.002
 
-# What a builder may take, and the value that leaves the choice to the architecture. The last
-# two do not shape the net: training starts from them.
+# The options a builder may have, with the value that means the architecture's default. The last two
+# do not affect the network itself: they say how training starts.
 OPTIONS: dict[str, Any] = {
     "width": 1.0,
     "dropout": None,
@@ -50,15 +51,15 @@ OPTIONS: dict[str, Any] = {
     "unfreeze": None,
 }
 PRETRAINING = ("weights", "unfreeze")
-# Side to which a transfer net with trained weights sees faces, pixels, if not told another: its
-# weights know larger pictures, and of 48 pixels its last layers would see four places.
+# Default input side of a transfer network with trained weights, pixels: the weights were trained on
+# larger images, and 48 pixels would leave its last layers a feature map of 2 by 2.
 TRAINED_SIDE = 96
-# Where the models that come with the package lie.
+# Folder of the models that are shipped with the package.
 SHIPPED = FOLDER.parent / "pretrained"
 
 
 def names() -> list[str]:
-    """Return the names of all architectures, in the order of the alphabet."""
+    """Return the names of all architectures in alphabetical order."""
     return sorted(file.stem for file in FOLDER.glob("*.py") if not file.stem.startswith("_"))
 
 
@@ -66,7 +67,7 @@ def known(name: str) -> str:
     """Return `name` if there is such an architecture.
 
     Raises:
-        ValueError: there is none; the message lists those there are.
+        ValueError: there is none; the message lists the existing ones.
     """
     if name not in names():
         raise ValueError(f"unknown architecture {name!r}; one of {', '.join(names())}")
@@ -79,7 +80,7 @@ def module(name: str) -> ModuleType:
 
 
 def source(name: str) -> str:
-    """Return the architecture's SOURCE. Imports nothing."""
+    """Return the architecture's SOURCE, without importing its file."""
     tree = ast.parse((FOLDER / f"{known(name)}.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCE":
@@ -90,8 +91,8 @@ def source(name: str) -> str:
 def measured_costs() -> dict[str, tuple[int, int]]:
     """Return parameters and multiply-adds of the architectures in architectures/costs.csv.
 
-    They are those of the defaults for one face of 48 by 48 pixels and 7 classes; a net that is
-    not in the table has to be built to be measured, see `cost`.
+    They are for the defaults, one face of 48 by 48 pixels and 7 classes. An architecture that is
+    not in the table must be built and measured, see `cost`.
     """
     with (FOLDER / "costs.csv").open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
@@ -99,22 +100,22 @@ def measured_costs() -> dict[str, tuple[int, int]]:
 
 
 def learning_rate(name: str) -> float:
-    """Return the rate at which the architecture learns from random weights. Imports Keras."""
+    """Return the default learning rate for random initial weights. Imports Keras."""
     return getattr(module(name), "LEARNING_RATE", LEARNING_RATE)
 
 
 def network(name: str) -> Network | None:
-    """Return which of Keras' networks the architecture is; None: none of them. Imports Keras."""
+    """Return the architecture's network in Keras, None if it is not one. Imports Keras."""
     return getattr(module(name), "NETWORK", None)
 
 
 def options(name: str) -> tuple[str, ...]:
-    """Return the OPTIONS that the architecture takes. Imports Keras."""
+    """Return the OPTIONS that the architecture has. Imports Keras."""
     return (*defaults(name), *(PRETRAINING if network(name) else ()))
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Return the options that shape the net, its builder's keywords, with its own values.
+    """Return the keyword arguments of the architecture's builder with their defaults.
 
     Imports Keras.
     """
@@ -123,13 +124,13 @@ def defaults(name: str) -> dict[str, Any]:
 
 
 def check(spec: Mapping[str, Any]) -> None:
-    """Do nothing if the architecture takes every option that the spec sets. Imports Keras.
+    """Check that the architecture has every option that the spec sets. Imports Keras.
 
     Raises:
-        ParamError: it does not; the message lists those it takes.
+        ParamError: it does not; the message lists its options.
     """
     taken = options(spec["arch"])
-    # Any net can start from one that this pipeline trained.
+    # Any network can start from one that this pipeline trained.
     also = PRETRAINING if trained_folder(spec.get("weights", "none")) else ()
     for option in _chosen(spec):
         if option not in (*taken, *also):
@@ -161,13 +162,13 @@ def starts_from(name: str, weights: str) -> bool:
 
 
 def adapted(model: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return options of `model` for another architecture: what it does not take is left to it.
+    """Return options of `model` for another architecture; those it lacks get their default.
 
     Imports Keras.
 
     Args:
-        model: `arch` and the options of a net.
-        name: the architecture that they are for.
+        model: `arch` and the options of a network.
+        name: the other architecture.
     """
     taken: tuple[str, ...] = options(name)
     if starts_from(name, model["weights"]):
@@ -179,10 +180,10 @@ def adapted(model: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def settled(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec with what its `weights` settle, where it leaves that open. Imports Keras.
+    """Return the spec with the options that follow from its `weights`, if unset. Imports Keras.
 
-    A net that starts from a model of this pipeline has its options; one of Keras' networks with
-    trained weights sees faces at TRAINED_SIDE, or larger if they are.
+    A network that starts from a model of this pipeline takes its options; one of Keras' networks
+    with trained weights gets `side` TRAINED_SIDE, or the side of the faces if that is larger.
     """
     weights = spec.get("weights", "none")
     if weights == "none":
@@ -209,25 +210,25 @@ def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
 def build(
     spec: Mapping[str, Any], seed: int = 0, precision: str = "float32", devices: int = 1
 ) -> keras.Model:
-    """Return a new model for `spec`, its weights random.
+    """Return a new model for `spec` with random weights.
 
-    Clears Keras' session and sets its seed, and Python's and NumPy's.
+    Clears Keras' session and sets the seeds of Keras, Python and NumPy.
 
     Args:
         spec: see above.
-        seed: of the first weights.
-        precision: Keras' dtype policy; weights and output are float32 whatever it is.
-        devices: over which the model is spread, see `spread`.
+        seed: seed of the initial weights.
+        precision: Keras' dtype policy; weights and output are float32 in any case.
+        devices: number of devices, see `spread`.
 
     Raises:
-        ValueError: the spec's architecture is not registered.
-        ParamError: it does not take an option that the spec sets.
+        ValueError: the spec's architecture does not exist.
+        ParamError: it does not have an option that the spec sets.
     """
     import keras
 
     check(spec)
-    # Layers are numbered through the session, and their names enter the weights file, whose
-    # bytes would else depend on the models built before.
+    # Layers are numbered per session, and their names are stored in the weights file, whose bytes
+    # would otherwise depend on the models built before.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
@@ -244,9 +245,9 @@ def build(
 
 
 def load(folder: Path) -> keras.Model:
-    """Return the model whose `record.json` and `model.weights.h5` lie in `folder`."""
+    """Return the model stored in `folder` as `record.json` and `model.weights.h5`."""
     spec = json.loads((folder / "record.json").read_text())["spec"]
-    # What it started from may be gone since.
+    # The weights that it started from may no longer exist.
     model = build({**spec, "weights": "none", "unfreeze": None})
     model.load_weights(folder / "model.weights.h5")
     return model

@@ -1,7 +1,7 @@
-"""Keras' own networks with a new head, for faces: the builder that their architecture files share.
+"""Keras' own networks with a new head for faces: the builder that their architecture files share.
 
-Each network's preprocessing is a layer of the model, exactly once: networks that bring their
-own are built without it.
+Each network's preprocessing is a layer of the model, exactly once: networks with built-in
+preprocessing are created without it.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from keras import applications, layers, ops
 
 from mien.models.blocks import grey_input, probabilities
 
-# ImageNet's mean and deviation of each channel, for values of 0 to 1.
+# ImageNet's mean and standard deviation of each channel, for values from 0 to 1.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Keras' names for its three ways to scale 0 to 255: factor, then offset for each channel.
-# `caffe` has blue first; for three equal channels that is the order of its offsets alone.
+# `caffe` has blue first; for three equal channels only the order of its offsets matters.
 PREPROCESSING: dict[str, tuple[Any, Any]] = {
     "caffe": (1.0, [-103.939, -116.779, -123.68]),
     "tf": (1 / 127.5, -1.0),
@@ -33,11 +33,11 @@ class Network(NamedTuple):
     Attributes:
         application: its name in `keras.applications`.
         preprocessing: key of PREPROCESSING.
-        file: what Keras calls its ImageNet weights without the top; None: they do not fit.
+        file: Keras' file name for its ImageNet weights without the top; None: they do not fit.
         min_side: side of the smallest image that it accepts, pixels.
-        own_preprocessing: whether it brings a preprocessing that can be left out.
-        first_layer: where it brings one that cannot be left out: the first layer after it.
-        faces: whether it is the network of `mien.models.face_weights`.
+        own_preprocessing: whether it has built-in preprocessing that can be switched off.
+        first_layer: if built-in preprocessing cannot be switched off, the first layer after it.
+        faces: whether the weights of `mien.models.face_weights` are for this network.
     """
 
     application: str
@@ -60,23 +60,22 @@ def builder(network: Network) -> Callable[..., keras.Model]:
         dense: int | None = None,
         side: int | None = None,
     ) -> keras.Model:
-        """Return the network, its features averaged over places, under a new softmax layer.
+        """Return the network with global average pooling and a new softmax layer.
 
-        Faces are resized to `side`; where that is smaller than the network accepts, to the
-        smallest that it does.
+        Faces are resized to `side`, or to the network's minimum if that is larger.
 
         Args:
             size: side of the faces.
             classes: number of classes.
-            dropout: before the last layer.
+            dropout: dropout rate before the last layer.
             dense: units of a hidden dense layer between network and softmax; None: no such layer.
-            side: of what the network sees, pixels; None: that of the faces.
+            side: side of the network's input, pixels; None: that of the faces.
         """
         side = max(side or size, network.min_side)
         inputs, x = grey_input(size)
         if side != size:
-            # The layer Resizing would switch what follows to training mode in a plain
-            # model(images).
+            # Not the layer Resizing: with it, a plain model(images) would run the layers after it
+            # in training mode.
             x = ops.image.resize(x, (side, side))
         x = layers.Concatenate()([x, x, x])
         scale, offset = PREPROCESSING[network.preprocessing]
@@ -90,7 +89,7 @@ def builder(network: Network) -> Callable[..., keras.Model]:
 
 
 def trunk(model: keras.Model) -> list[layers.Layer]:
-    """Return the layers below the head: of one of Keras' networks all of it, else all but the last.
+    """Return the layers below the head: the network of Keras, or all layers but the last.
 
     Args:
         model: of any architecture.
@@ -100,7 +99,7 @@ def trunk(model: keras.Model) -> list[layers.Layer]:
 
 
 def leaves(model: keras.Model) -> list[layers.Layer]:
-    """Return all layers of the model, in place of a network within it the layers of that."""
+    """Return all layers of the model, nested networks replaced by their layers."""
     return [
         leaf
         for layer in model.layers
@@ -118,7 +117,7 @@ def backbone(network: Network, side: int) -> keras.Model:
         model = keras.Model(model.get_layer(network.first_layer).input, model.output)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
-            # A run here has hundreds of steps; 0.999 (MobileNets) needs thousands.
+            # A training here has hundreds of steps; 0.999 (MobileNets) needs thousands.
             layer.momentum = 0.9
     model.name = "backbone"
     return model

@@ -1,4 +1,4 @@
-"""Predictions averaged over variants of each image: test-time augmentation."""
+"""Test-time augmentation: predictions averaged over variants of each image."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     import keras
 
-# Images predicted at once: bounds the memory, whatever their number and that of the variants.
+# Images predicted at once, which bounds the memory.
 BATCH = 256
-# A shift of `crop`, as a part of the side: 4 pixels of 48.
+# A shift of `crop`, as a fraction of the side: 4 pixels of 48.
 SHIFT = 1 / 12
 
 
 def predict(model: keras.Model, images: np.ndarray, tta: str, title: str) -> np.ndarray:
-    """Return the model's probabilities, the mean over the variants of each image.
+    """Return the model's probabilities, averaged over the variants of each image.
 
-    Only `evaluate` averages. The probabilities on validation, by which the champion and the
-    ensemble's weights are chosen, are of the images as they are, whatever `evaluate.tta` says.
+    `evaluate` averages by `evaluate.tta` on test only. The probabilities on validation, by which
+    the champion and the ensemble's weights are chosen, are those of the unchanged images.
 
     Args:
         model: maps images to probabilities, (N, C).
         images: grey faces, uint8, shape (N, S, S), 0 to 255; possibly memory-mapped.
         tta: see `variants`.
-        title: what the progress line is called.
+        title: name of the progress bar.
 
     Returns:
         float32, shape (N, C).
@@ -42,11 +42,11 @@ def predict(model: keras.Model, images: np.ndarray, tta: str, title: str) -> np.
 
 
 def variants(images: np.ndarray, tta: str) -> Iterator[np.ndarray]:
-    """Yield the images, then what `tta` sees beside them, each of the same shape and type.
+    """Yield the images, then their variants, each of the same shape and type.
 
-    `none`: nothing more. `flip`: the mirror images. `crop`: both at five positions, centre and
-    four diagonal shifts by a twelfth of the side, the border mirrored. That is the ten-crop of
-    Krizhevsky et al. 2012 (ImageNet classification, NIPS 25) for a net of one input size.
+    `none`: no variants. `flip`: the mirror images. `crop`: both at five positions, centre and
+    four diagonal shifts by a twelfth of the side, with mirrored borders. That is the ten-crop of
+    Krizhevsky et al. 2012 (ImageNet classification, NIPS 25) for a network with one input size.
 
     Args:
         images: shape (N, S, S); not written to.
@@ -59,7 +59,7 @@ def variants(images: np.ndarray, tta: str) -> Iterator[np.ndarray]:
     corners = [(top, left) for top in (0, 2 * margin) for left in (0, 2 * margin)]
     for top, left in [(margin, margin), *(corners if margin else [])]:
         crop = padded[:, top : top + side, left : left + side]
-        # Copies, because torch takes no array that runs backwards.
+        # Copies, because torch does not accept arrays with negative strides.
         yield np.ascontiguousarray(crop)
         if tta != "none":
             yield np.ascontiguousarray(crop[:, :, ::-1])

@@ -1,4 +1,4 @@
-"""The trained weights that a net starts from."""
+"""The trained weights that a network starts from."""
 
 import hashlib
 import json
@@ -22,19 +22,19 @@ from mien.models.registry import SHIPPED, build, network, trained_folder
 from mien.models.registry import load as load_model
 from mien.models.transfer import Network, leaves
 
-# A server that does not answer must not hold the run up for minutes.
+# Seconds: a server that does not answer must not delay the run for minutes.
 TIMEOUT = 20.0
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Trained weights of some of a net's layers.
+    """Trained weights of some of a network's layers.
 
     Attributes:
-        sha256: of the file they come from.
+        sha256: hash of their file.
         layers: weights of each layer that has any, by its name.
-        source: what was trained and who holds it.
-        licence: terms that go with the weights; empty: not known.
+        source: what was trained, and who holds the rights.
+        licence: terms of use of the weights; empty: unknown.
         merged: whether batch normalisation is merged into the kernels, see
             `mien.models.face_weights.restandardise`.
     """
@@ -49,17 +49,17 @@ class Pretrained:
 def load(spec: Mapping[str, Any], kept: Path = face_weights.KEPT) -> Pretrained | None:
     """Return the weights that the spec's `weights` names; None for `none`.
 
-    Clears Keras' session. `imagenet` is what Keras has in its cache, else what it downloads;
-    `faces` is what `mien weights faces` got. A transfer net without weights prints one line that
-    says how to get them, a head that has to be made anew another.
+    Clears Keras' session. `imagenet` is taken from Keras' cache or downloaded; `faces` are the
+    files that `mien weights faces` fetched. For a transfer network without weights one line is
+    printed that says how to get them; another line if the last layer gets new weights.
 
     Args:
         spec: see `mien.models.registry`.
         kept: folder of the files for `faces`.
 
     Raises:
-        ParamError: they cannot be had, or are not those of this net.
-        ModelError: `faces` were not fetched, or are other files.
+        ParamError: they are not available, or are not those of this network.
+        ModelError: the files for `faces` are missing or wrong.
     """
     arch, weights = spec["arch"], spec.get("weights", "none")
     wanted = network(arch)
@@ -99,26 +99,26 @@ def load(spec: Mapping[str, Any], kept: Path = face_weights.KEPT) -> Pretrained 
     trained = _trained(arch, wanted, weights)
     source = f"ImageNet, Keras' {wanted.file}" if weights == "imagenet" else Path(weights).name
     if weights == "imagenet":
-        # Just downloaded, or found there: this only says where it lies.
+        # In the cache by now: this only returns its path.
         weights = keras.utils.get_file(wanted.file, "cached", cache_subdir="models")
     arrays = {layer.name: layer.get_weights() for layer in trained.layers}
     return Pretrained(_digest(Path(weights)), arrays, source)
 
 
 def place(pretrained: Pretrained, model: keras.Model) -> None:
-    """Write the weights into a net; layers that they lack, such as a new head, stay as they are."""
+    """Set the weights of a network; layers without such weights keep theirs."""
     for layer in leaves(model):
         if layer.weights and layer.name in pretrained.layers:
             layer.set_weights(pretrained.layers[layer.name])
 
 
 def write_start(folder: Path, name: str, target: Path) -> None:
-    """Write a trained model as a start that can be shipped: weights in half precision, its spec.
+    """Write a trained model as shippable initial weights: in half precision, with its spec.
 
     Args:
         folder: holds the model's `record.json` and `model.weights.h5`.
-        name: what the model is called from now on.
-        target: folder for the same two files; paths of this machine stay out of them.
+        name: new name of the model.
+        target: folder for the same two files; they contain no paths of this machine.
     """
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
@@ -161,14 +161,14 @@ def _faces(kept: Path) -> Pretrained:
 
 
 def _of_model(spec: Mapping[str, Any], folder: Path) -> Pretrained:
-    """Return the weights of a model that this pipeline trained, its head only for equal classes."""
+    """Return the weights of a model of this pipeline, with its head only if the classes match."""
     file, weights = folder / "model.weights.h5", spec["weights"]
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         own, digest = record["spec"], _digest(file)
         if digest != record["weights_sha256"]:
             raise ParamError(
-                f"model.weights: {file} is not the file that record.json beside it tells of: "
+                f"model.weights: {file} is not the file that record.json beside it describes: "
                 f"expected sha256 {record['weights_sha256']}, got {digest}; copy the folder anew"
             )
         if own["arch"] != spec["arch"]:
@@ -179,7 +179,7 @@ def _of_model(spec: Mapping[str, Any], folder: Path) -> Pretrained:
         trained = load_model(folder)
     except ParamError:
         raise
-    # Keras and h5py raise what they like of a file that is none of theirs.
+    # Keras and h5py raise various exceptions for a file that is not theirs.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ParamError(
@@ -223,10 +223,10 @@ def _trained(arch: str, wanted: Network, weights: str) -> keras.Model:
     keras.utils.clear_session(free_memory=False)
     try:
         with _timeout(TIMEOUT), warnings.catch_warnings(action="ignore"):
-            # What a file lacks must not stay random, which Keras would only warn of.
+            # Weights missing in the file must not stay random; Keras would only warn.
             warnings.filterwarnings("error", "Skipping nested container")
             return getattr(applications, wanted.application)(include_top=False, weights=weights)
-    # Keras raises bare Exceptions, h5py OSErrors, and the readers of both formats what they like.
+    # Keras raises bare Exceptions, h5py OSErrors, and the readers of both formats others.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ParamError(

@@ -1,10 +1,10 @@
-"""The audit: what is wrong with each image, and the policy that acts on it.
+"""The audit: what is wrong with each image, and which images the policy drops.
 
-A table of images has one row per image: `name`, `label`, `split`, `bytes` (size of the file),
-`readable` and, of what is readable (else null): `height` and `width` before resizing, `spread`
+A table of images has one row per image: `name`, `label`, `split`, `bytes` (size of the file) and
+`readable`. Readable images also have (else null): `height` and `width` before resizing, `spread`
 and `content` (see `decoding`), `mean`, `std` and `sharpness` (see `measures`), and `group` (see
-`duplicates`). Of whole photos it also has `faces`, how many were found; one without any is not
-`readable`.
+`duplicates`). For whole photos there is also `faces`, the number of faces found; a photo without
+a face is not `readable`.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from mien.labels import canonical
 from mien.params import Audit, Policy
 from mien.preparation.splits import PREFERENCE
 
-# In the order in which the policy acts: first what is wrong with an image by itself, so that of
-# several copies a sound one is kept. Named as in `audit.policy`; the first two always go. Only
-# whole photos can have no face.
+# In the order in which the policy acts: first the faults of an image by itself, so that of several
+# copies one without faults is kept. Named as in `audit.policy`; the first two are always dropped.
+# Only whole photos can have no face.
 FINDINGS = (
     "unreadable",
     "no_face",
@@ -36,21 +36,21 @@ FINDINGS = (
     "exact_duplicates",
     "near_duplicates",
 )
-# Standard deviation of the grey levels under which an image shows nothing.
+# Standard deviation of the grey levels below which an image is blank.
 BLANK = 1.0
-# Difference between channels, in grey levels, that lossy compression of a grey image can make.
+# Largest difference between channels, in grey levels, that compression of a grey image causes.
 GREY_SPREAD = 4
 
 
 def choose(labels: pd.Series, asked: Sequence[str]) -> list[str]:
-    """Return the classes in order: those `asked` for, by any of their names, or all there are.
+    """Return the classes in order: those `asked` for, by name or synonym, or all of them.
 
     Args:
         labels: class of each image.
         asked: names from data.classes; empty for all classes, alphabetically.
 
     Raises:
-        ParamError: a class is in none of the labels, or is asked for twice.
+        ParamError: a class does not occur in the labels, or is asked for twice.
     """
     found = sorted(labels.unique())
     classes = [canonical(name) for name in asked] or found
@@ -68,7 +68,7 @@ def measures(images: np.ndarray | SpooledImages, readable: pd.Series) -> pd.Data
     """Return `mean`, `std` and `sharpness` of each image, float64, N rows; null if unreadable.
 
     Sharpness is the variance of the Laplacian (Pech-Pacheco et al., Diatom autofocusing in
-    brightfield microscopy, ICPR 2000): the lower, the more blurred.
+    brightfield microscopy, ICPR 2000); lower means more blurred.
 
     Args:
         images: uint8, shape (N, S, S), grey, 0 to 255.
@@ -91,15 +91,15 @@ def _measured(images: np.ndarray) -> np.ndarray:
 
 
 def findings(table: pd.DataFrame, size: int, audit: Audit) -> pd.DataFrame:
-    """Return which finding each image has: bool, N rows, a column for each of FINDINGS.
+    """Return which findings each image has: bool, N rows, a column for each of FINDINGS.
 
-    `no_face` is a column only if the table has `faces`. `dark`, `bright` and `blurred` are measured
-    after resizing. An image is in `exact_duplicates` if another has its pixels, in
-    `near_duplicates` if its group has several contents (all members count, exact copies too), in
-    `label_conflicts` if the labels of its group disagree.
+    There is a column `no_face` only if the table has `faces`. `dark`, `bright` and `blurred` are
+    measured after resizing. An image is in `exact_duplicates` if another image has the same pixels,
+    in `near_duplicates` if its group has several contents (then all members count, also exact
+    copies), and in `label_conflicts` if the labels of its group differ.
 
     Args:
-        table: of images.
+        table: table of images.
         size: side of the grey squares; images of another size were `resized`.
         audit: the thresholds.
     """
@@ -125,14 +125,14 @@ def findings(table: pd.DataFrame, size: int, audit: Audit) -> pd.DataFrame:
 def reasons(table: pd.DataFrame, found: pd.DataFrame, policy: Policy) -> pd.Series:
     """Return the finding for which each image is dropped, "" if it is kept; N rows.
 
-    The findings act in the order of FINDINGS. `drop` removes the image; of exact duplicates it
-    keeps one copy, of near-duplicates one content, each time of what is left: the one in test
-    before validation before train, then the first by name.
+    The findings are applied in the order of FINDINGS. `drop` removes the image; of exact duplicates
+    one copy is kept, of near-duplicates one content, among the images that are left: test is
+    preferred to validation to train, then the first by name.
 
     Args:
-        table: of images.
+        table: table of images.
         found: their `findings`.
-        policy: what happens to each finding.
+        policy: keep or drop for each finding.
     """
     actions = {"unreadable": "drop", "no_face": "drop", **policy.model_dump()}
     preferred = table.assign(rank=table["split"].map(PREFERENCE.index)).sort_values(

@@ -1,4 +1,4 @@
-"""What the audit found, as tables and numbers; for the table of images see `audit`."""
+"""The findings of the audit as tables and numbers; for the table of images see `audit`."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -10,7 +10,7 @@ import pandas as pd
 from mien.crops.detection import Detector
 from mien.preparation.splits import SPLITS
 
-# What the members of a group share, in the findings of a group of images.
+# The column that the members of a group have in common, for findings of groups.
 KEYS = {"label_conflicts": "group", "exact_duplicates": "content", "near_duplicates": "group"}
 
 
@@ -18,8 +18,8 @@ def report(table: pd.DataFrame, found: pd.DataFrame, reason: pd.Series) -> pd.Da
     """Return a row for each finding of each image, by name, then in the order of FINDINGS.
 
     Columns: `split`, `label`, `name`, `finding`, `group` (of duplicates, else null), `action` and
-    `detail` (what was measured). `action` is drop on one row of each dropped image, the one of
-    its reason, and keep on all others.
+    `detail` (the measured value). `action` is drop in one row of each dropped image, that of
+    its reason, and keep in all others.
     """
     parts = []
     for order, finding in enumerate(found):
@@ -42,7 +42,7 @@ def report(table: pd.DataFrame, found: pd.DataFrame, reason: pd.Series) -> pd.Da
 
 
 def _detail(rows: pd.DataFrame, finding: str) -> list[str]:
-    """Return what was measured of the images with `finding`, as text."""
+    """Return the measured values of the images with `finding`, as text."""
     match finding:
         case "unreadable" | "no_face":
             return [f"{size} bytes" for size in rows["bytes"]]
@@ -82,8 +82,8 @@ def summary(
 ) -> dict[str, Any]:
     """Return the counts of metrics/audit.json, JSON-ready.
 
-    `images` is `kept` + `dropped`; `dropped_by` tells them by reason; `splits` counts what is
-    kept. Findings count before the policy; of duplicates see `_groups`.
+    `images` is `kept` + `dropped`; `dropped_by` counts the dropped by reason; `splits` counts
+    the kept images. Findings are counted before the policy; for duplicates see `_groups`.
     """
     kept = table[reason == ""]
     sizes = kept.groupby(["split", "label"]).size()
@@ -109,7 +109,7 @@ def summary(
 
 
 def detection(table: pd.DataFrame, detector: Detector) -> dict[str, Any]:
-    """Return how many photos have several faces, of which only the largest is kept."""
+    """Return the detector, and how many photos have several faces, of which one is kept."""
     several = table.loc[table["faces"] > 1, "faces"]
     return {
         "detector": detector.name,
@@ -119,10 +119,9 @@ def detection(table: pd.DataFrame, detector: Detector) -> dict[str, Any]:
 
 
 def _groups(rows: pd.DataFrame, key: str) -> dict[str, Any]:
-    """Return the number of groups, of images in them, and of groups that disagree.
+    """Return the number of groups, of images in them, and of groups with several labels.
 
-    `across_splits` counts the groups in several splits, `across` those in each pair of splits,
-    `label_conflicts` those with several labels.
+    `across_splits` counts the groups in several splits, `across` those in each pair of splits.
     """
     by_key = rows.groupby(key)
     where = {split: set(rows.loc[rows["split"] == split, key]) for split in SPLITS}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mien import figures
 from mien.preparation.splits import SPLITS
 
-# What is measured of each image, and how the chart calls it.
+# The measures of an image, and their axis labels.
 MEASURES = {
     "mean": "mean grey level",
     "std": "contrast: standard deviation of the grey levels",
@@ -26,14 +26,14 @@ def charts(
     """Yield each chart and its name.
 
     `classes`: kept images of each class and split. `findings`: images with each finding, by
-    split. `mean`, `std`, `sharpness`: how these spread in each class, among the readable images
+    split. `mean`, `std`, `sharpness`: distribution in each class, over the readable images
     before the policy.
 
     Args:
-        table: of images, see `mien.preparation.audit`.
+        table: table of images, see `mien.preparation.audit`.
         found: their findings.
-        reason: for which each is dropped, "" if kept.
-        classes: in their order.
+        reason: why each is dropped, "" if kept.
+        classes: in order.
     """
     yield "classes", _classes(table[reason == ""], classes)
     yield "findings", _findings(table["split"], found)

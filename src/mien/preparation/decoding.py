@@ -1,7 +1,7 @@
-"""An image file's bytes become a grey square, with what was noticed on the way.
+"""Decode an image file to a grey square, with the properties that the audit needs.
 
-Where a detector is given, the files are whole photos, and the square is the largest face, found
-and cut as `mien predict` does it.
+With a detector the files are whole photos, and the square is the largest face, found and cropped
+as `mien predict` does it.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from mien.crops.detection import Detector
 from mien.crops.square import square
 from mien.faces import SpooledImages
 
-# Files that a thread decodes before it asks for more.
+# Files that a thread decodes per task.
 TASK = 64
-# What the table says of each file.
+# Columns of the table, with their types.
 KINDS = {
     "bytes": int,
     "readable": bool,
@@ -42,14 +42,13 @@ class Decoded:
 
     Attributes:
         image: uint8, shape (S, S), grey, 0 to 255; None if no face was found.
-        height: pixels before resizing, upright if the file's EXIF data says how; of a photo
-            those of its largest face.
+        height: pixels before resizing, after EXIF rotation; for a photo, of its largest face.
         width: likewise.
         spread: largest difference between the channels of any pixel, 0 to 255; 0 for a grey
             image, however many channels it is stored in.
-        content: SHA-256 of the size and the grey pixels before resizing, in hex; two files
-            share it if and only if they show the same pixels.
-        faces: found in the photo; 1 where none were sought.
+        content: SHA-256 of the size and the grey pixels before resizing, in hex; equal for two
+            files if and only if they have the same pixels.
+        faces: number of faces found in the photo; 1 without a detector.
     """
 
     image: np.ndarray | None
@@ -63,11 +62,11 @@ class Decoded:
 def decode(data: bytes, size: int, detector: Detector | None = None) -> Decoded | None:
     """Return the image in `data`, grey and `size` by `size`; None if it cannot be read.
 
-    With a `detector` it is the largest face in it, by the area of its box.
+    With a `detector` the result is the largest face in it, by the area of its box.
     """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYCOLOR)
-    except cv2.error:  # No bytes, or more pixels than OpenCV accepts.
+    except cv2.error:  # Empty, or more pixels than OpenCV accepts.
         return None
     if image is None:
         return None
@@ -94,19 +93,20 @@ def _grey(colour: np.ndarray) -> tuple[np.ndarray, int]:
 def decode_all(
     batches: Iterable[Sequence[bytes]], count: int, size: int, detector: Detector | None = None
 ) -> tuple[pd.DataFrame, SpooledImages]:
-    """Return what was noticed of each of `count` files, and the images.
+    """Return a table of the properties of `count` files, and the images.
 
     Returns:
-        A table of N rows with `bytes` (size of the file), `readable`, and what Decoded says:
-        `height`, `width`, `spread`, `content`, null of what cannot be read. With a detector a
-        photo without a face counts as such, and a column `faces` tells how many were found, null
-        where the file cannot be decoded. The images, uint8, shape (N, size, size), black where
+        A table of N rows with `bytes` (size of the file), `readable`, and attributes of Decoded:
+        `height`, `width`, `spread`, `content`, null for unreadable files. With a detector a photo
+        without a face counts as unreadable, and the column `faces` has the number of faces, null
+        if the file cannot be decoded. The images, uint8, shape (N, size, size), black if
         unreadable.
     """
     images, tables = SpooledImages(size), []
     one = partial(decode, size=size, detector=detector)
     progress = tqdm(total=count, desc="decode", delay=2, disable=None, file=sys.stderr)
-    # Threads, for OpenCV lets others run while it decodes. In batches: map reads all it is given.
+    # Threads, because OpenCV releases the GIL while it decodes. In batches, because map reads its
+    # whole input at once.
     with progress, ThreadPoolExecutor() as pool:
         for batch in batches:
             parts = [batch[start : start + TASK] for start in range(0, len(batch), TASK)]

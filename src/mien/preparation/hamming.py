@@ -1,9 +1,9 @@
-"""Pairs of 64-bit codes that differ in few bits, found without comparing all with all.
+"""Pairs of 64-bit codes that differ in few bits, found without comparing all pairs.
 
 Multi-index hashing (Norouzi et al., Fast Search in Hamming Space with Multi-Index Hashing, CVPR
-2012): the bits are dealt out to bands, and a pair within the distance is near in one of them,
-where an index finds it. The radii of the bands differ by one, so that together they just exceed
-the distance (Qin et al., GPH, ICDE 2018).
+2012): the bits are divided into bands, and a pair within the distance is close in at least one
+band, where an index finds it. The radii of the bands differ by at most one, so that together they
+just exceed the distance (Qin et al., GPH, ICDE 2018).
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Codes compared at once, and pairs handed over at once; both bound the memory.
+# Codes compared at once, and pairs yielded at once; both bound the memory.
 COMPARED, HANDED = 2**18, 2**16
-# Parts of a band's work, for threads to share.
+# Tasks per band, for threads to share.
 PARTS = 64
 
 Pairs = tuple[np.ndarray, np.ndarray]
@@ -21,7 +21,7 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class _Band:
-    """Neighbouring bits of a code, and in how many of them a pair found here may differ."""
+    """Adjacent bits of a code, and the number of them in which a pair found here may differ."""
 
     shift: int
     width: int
@@ -33,7 +33,7 @@ class _Band:
 
 
 class _Index:
-    """Codes ordered by their bits in a band."""
+    """Codes sorted by their bits in a band."""
 
     def __init__(self, codes: np.ndarray, band: _Band) -> None:
         keys = band.of(codes)
@@ -45,8 +45,8 @@ class _Index:
 def near(queries: np.ndarray, codes: np.ndarray, distance: int) -> Iterator[list[Iterator[Pairs]]]:
     """Yield, band by band, iterators over pairs of rows (one, two), for threads to share.
 
-    Together they give each pair with one < two whose `queries[one]` and `codes[two]` differ in at
-    most `distance` bits, and give it once.
+    Together they yield each pair with one < two whose `queries[one]` and `codes[two]` differ in
+    at most `distance` bits exactly once.
 
     Args:
         queries: bool, shape (N, 64).
@@ -55,9 +55,9 @@ def near(queries: np.ndarray, codes: np.ndarray, distance: int) -> Iterator[list
     """
     if not len(codes):
         return
-    # About 16 codes a bucket: with fewer, finding the buckets costs more than comparing.
+    # About 16 codes per bucket: with fewer, finding the buckets costs more than comparing.
     number = round(64 / np.clip(np.log2(len(codes)) - 4, 4, 16))
-    # Each band gets its share of the bits that tell little, because nearly all codes agree there.
+    # Each band gets a share of the bits with little information, in which nearly all codes agree.
     telling = np.argsort(np.abs(codes.mean(axis=0) - 0.5), kind="stable")
     deal = [telling[place::number] for place in range(number)]
     order = np.concatenate(deal)
@@ -92,7 +92,7 @@ def _pairs(
     held: _Index,
     buckets: np.ndarray,
 ) -> Iterator[Pairs]:
-    """Yield the pairs that the last of `bands` finds, and none before it, of some `buckets`."""
+    """Yield the pairs of some `buckets` that the last of `bands` finds and no earlier one."""
     *earlier, band = bands
     every = np.arange(2**band.width, dtype=np.uint64)
     reach = every[np.bitwise_count(every) <= band.radius]
@@ -111,7 +111,7 @@ def _pairs(
         around = bucket ^ reach
         starts, ends = held.starts[around], held.starts[around + np.uint64(1)]
         sizes = ends - starts
-        # All the places from starts to ends in one array.
+        # All indices from starts to ends in one array.
         places = np.repeat(ends - np.cumsum(sizes), sizes) + np.arange(sizes.sum())
         if not len(places):
             continue

@@ -1,4 +1,4 @@
-"""Raw images become grey faces; the audit's findings and the policy decide which are kept."""
+"""Raw images become grey faces; the audit's policy decides which are kept."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,11 +28,11 @@ class Prepared:
 
     Attributes:
         classes: names, in the order of the codes.
-        table: of all N images, see `mien.preparation.audit`.
+        table: table of all N images, see `mien.preparation.audit`.
         images: uint8, shape (N, S, S), grey.
         found: the images' findings, bool, a column each.
-        reason: for which each image is dropped, "" if it is kept.
-        targets: FER+ votes as targets, float32, shape (N, C); None: labels are the targets.
+        reason: why each image is dropped, "" if it is kept.
+        targets: FER+ votes as targets, float32, shape (N, C); None: the labels are the targets.
         summary: for metrics/audit.json.
     """
 
@@ -46,16 +46,16 @@ class Prepared:
 
 
 def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
-    """Decode, find duplicates, split, audit.
+    """Decode the images, find duplicates, complete the splits, and audit.
 
     Args:
         raw: the Parquet file of `ingest`: `name`, `label`, `split` and `data` of each image.
         params: `data`, `audit` and the seed.
-        detector: finds the face in each photo; None: the images are faces.
+        detector: finds the face in each photo; None if the images are face crops.
 
     Raises:
-        ParamError: a class or the file of votes that params name is not there.
-        SourceError: a split is left without an image of a class.
+        ParamError: a class or the file of votes named in params does not exist.
+        SourceError: a split has no image of a class.
     """
     stored = set(pq.read_schema(raw).names)
     columns = [name for name in COLUMNS if name in stored]
@@ -83,7 +83,7 @@ def prepare(raw: Path, params: Params, detector: Detector | None) -> Prepared:
 
 
 def chosen_files(raw: Path, classes: Sequence[str]) -> Iterator[list[bytes]]:
-    """Yield the files of the chosen classes, a batch at a time, so that few are in memory."""
+    """Yield the files of the chosen classes in batches, so that few are in memory."""
     for batch in pq.ParquetFile(raw).iter_batches(ROWS, columns=["label", "data"]):
         frame = batch.to_pandas()
         yield frame.loc[frame["label"].isin(classes), "data"].tolist()
@@ -95,7 +95,7 @@ def image_table(
     params: Params,
     detector: Detector | None,
 ) -> tuple[pd.DataFrame, SpooledImages]:
-    """Return the table of images (see `mien.preparation.audit`) and the grey images, N of each."""
+    """Return the table (see `mien.preparation.audit`) of N images, and the grey images."""
     decoded, images = decode_all(files, len(index), params.data.image_size, detector)
     table = pd.concat([index, decoded, audit.measures(images, decoded["readable"])], axis=1)
     group = duplicates.groups(images, table["content"], params.audit.near_distance)
@@ -105,7 +105,7 @@ def image_table(
     table["split"] = splits.complete(
         table["split"],
         table["label"],
-        splits.joined(table["group"], table["subject"] if "subject" in table else None),
+        splits.joined(table["group"], table.get("subject")),
         table["part"] if "part" in table else pd.Series("", table.index),
         params.data.split.model_dump(),
         params.seed,
@@ -124,7 +124,7 @@ def kept_faces(prepared: Prepared) -> Iterator[tuple[str, Faces]]:
         kept = kept.astype({"group": np.int64}).assign(copy=0)
         kept["seen"] = kept["group"].isin(seen)
         seen |= set(kept["group"])
-        # What models are judged by stays the label.
+        # Scores always use the labels.
         learnt = targets[rows] if targets is not None and split == "train" else None
         if split == "test" and "groups" in table:
             # In no other split: they tell how scores differ, and have no part in training.

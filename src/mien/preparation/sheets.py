@@ -1,4 +1,4 @@
-"""Pictures of the audit: sheets of faces, which stay out of Git."""
+"""Contact sheets of the audit; they show faces and so stay out of Git."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from mien.faces import BLOCK, SpooledImages
 from mien.preparation.audit_tables import KEYS
 from mien.preparation.splits import SPLITS
 
-# The measure that ranks the worst pictures of a finding, and whether low is worse.
+# The measure by which the worst pictures of a finding are ranked, and whether low is worse.
 WORST = {
     "dark": ("mean", True),
     "bright": ("mean", False),
@@ -23,7 +23,7 @@ WORST = {
 COLUMNS = 10
 ROWS = 8
 MEMBERS = 6
-MIN_COLUMNS = 4  # Columns that a title needs.
+MIN_COLUMNS = 4  # Width that a title needs.
 CAPTION = 16  # Characters of a name that fit under a picture.
 
 # Images of a row, each with its caption.
@@ -39,15 +39,15 @@ def sheets(
 ) -> Iterator[tuple[str, Figure]]:
     """Yield each contact sheet of faces and its name.
 
-    `samples` and `mean_faces` show what is kept of each class, a sheet by the name of a finding
-    its worst images, and of the duplicates one group a row, those across splits if there are any.
+    `samples` and `mean_faces` show the kept images of each class. A sheet named after a finding
+    shows its worst images; for duplicates one group per row, preferably groups across splits.
 
     Args:
-        table: of images, see `mien.preparation.audit`.
+        table: table of images, see `mien.preparation.audit`.
         images: uint8, shape (N, S, S), grey.
         found: their findings.
-        reason: for which each is dropped, "" if kept.
-        classes: in their order.
+        reason: why each is dropped, "" if kept.
+        classes: in order.
     """
     kept = table[reason == ""]
     samples = [
@@ -78,7 +78,7 @@ def _worst(
     table: pd.DataFrame, images: np.ndarray | SpooledImages, found: pd.DataFrame
 ) -> Iterator[tuple[str, list[Line], str]]:
     for finding, (measure, low) in WORST.items():
-        # A blank image is also dark or bright and has no edge: it would hide the others.
+        # Blank images are also dark or bright and have no edges: they would fill the other sheets.
         rows = table[found[finding] & (~found["blank"] | (finding == "blank"))]
         worst = rows.sort_values([measure, "name"], ascending=[low, True])
         cells = [
@@ -106,7 +106,7 @@ def _groups(
 
 
 def _examples(rows: pd.DataFrame, key: str) -> list[pd.DataFrame]:
-    """Return the members of up to ROWS groups: evenly over those across splits, if any."""
+    """Return the members of up to ROWS groups, evenly chosen, from those across splits if any."""
     across = rows.groupby(key)["split"].transform("nunique") > 1
     shown = rows[across] if across.any() else rows
     names = shown[key].drop_duplicates().to_numpy()
@@ -115,7 +115,7 @@ def _examples(rows: pd.DataFrame, key: str) -> list[pd.DataFrame]:
 
 
 def _evenly(count: int, most: int) -> np.ndarray:
-    """Return up to `most` places, evenly spread over range(count)."""
+    """Return up to `most` indices, evenly spaced in range(count)."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
@@ -126,7 +126,7 @@ def _mean(images: np.ndarray | SpooledImages, rows: np.ndarray) -> np.ndarray:
 
 
 def _stretched(image: np.ndarray) -> np.ndarray:
-    """Return the image from black to white: a mean is pale."""
+    """Return the image stretched from black to white, because a mean has little contrast."""
     return np.interp(image, (image.min(), image.max()), (0, 255))
 
 

@@ -1,4 +1,4 @@
-"""Splits: which image trains, which validates and which tests."""
+"""Splits: which images are for training, validation and test."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from mien.errors import SourceError
 
 SPLITS = ("train", "validation", "test")
-# Of a group's copies the one in the first of these is kept, and loose copies join it.
+# Order of preference: which copy in a group is kept, and which split images without one join.
 PREFERENCE = ("test", "validation", "train")
 
 
@@ -54,7 +54,7 @@ def complete(
     and are random in `seed`; groups that lie across splits are not carved.
 
     Args:
-        given: split or null of each image, N rows.
+        given: split or null for each image, N rows.
         labels: class of each image.
         groups: int, equal for images that may not be torn apart: duplicates, or of one person;
             null for an image of its own.
@@ -104,7 +104,7 @@ def _carve(
 
 
 def check(counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Refuse splits in which a class has no image.
+    """Check that every split has images of every class.
 
     Raises:
         SourceError: one of `counts`, by split and class, is 0.
@@ -120,13 +120,13 @@ def check(counts: Mapping[str, Mapping[str, int]]) -> None:
 def _spread(
     labels: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a split for each row: groups whole, each class in proportion to `shares`.
+    """Return a split for each row: groups stay together, each class in proportion to `shares`.
 
-    From the largest group to the smallest, in random order among equals, each goes where its
-    class is furthest behind: Webster's method of apportionment, which has no bias to any split.
+    From the largest group to the smallest, in random order among equals, each goes to the split in
+    which its class is furthest behind: Webster's method of apportionment, which favours no split.
     """
     rows = pd.DataFrame({"label": labels, "group": groups})
-    # A group counts for its commonest label, the first in the alphabet among equals.
+    # A group counts for its most frequent label, among equals the first alphabetically.
     counts = rows.value_counts(sort=False).reset_index(name="count")
     counts = counts.sort_values(["group", "count", "label"], ascending=[True, False, True])
     strata = counts.drop_duplicates("group").set_index("group")["label"]

@@ -1,7 +1,7 @@
-"""Suspects: training images whose label is likely wrong, by confident learning.
+"""Suspects: training images whose label is probably wrong, by confident learning.
 
 Northcutt et al. 2021, Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70,
-arXiv:1911.00068, as cleanlab does it.
+arXiv:1911.00068, implemented by cleanlab.
 """
 
 from typing import Any
@@ -31,14 +31,14 @@ RECIPE = {
 
 
 def find(faces: Faces, probabilities: np.ndarray) -> pd.DataFrame:
-    """Return a row for each suspect, the likeliest to be wrong first.
+    """Return a row for each suspect, the most probably wrong first.
 
     Args:
-        faces: images with the labels in doubt.
-        probabilities: what nets that have not seen an image say of it: float, shape (N, C).
+        faces: images with the labels to check.
+        probabilities: out-of-fold probabilities: float, shape (N, C).
 
     Returns:
-        `row` (of `faces`), `name`, `label`, `suggested` (the likeliest class), `confidence`
+        `row` (in `faces`), `name`, `label`, `suggested` (the most probable class), `confidence`
         (probability of the label) and `suggested_confidence`.
     """
     from cleanlab.filter import find_label_issues
@@ -66,9 +66,9 @@ def summary(faces: Faces, probabilities: np.ndarray, suspects: pd.DataFrame) -> 
     """Return counts for metrics/suspects.json.
 
     Args:
-        faces: the N judged images.
+        faces: the N checked images.
         probabilities: as for `find`.
-        suspects: what `find` returned.
+        suspects: the result of `find`.
     """
     right = probabilities.argmax(axis=1) == faces.labels
     pairs = suspects[["label", "suggested"]].value_counts()
@@ -81,8 +81,8 @@ def summary(faces: Faces, probabilities: np.ndarray, suspects: pd.DataFrame) -> 
 
 
 def recipe(labels: Labels) -> Train:
-    """Return how the nets that judge are trained.
+    """Return how the judging networks are trained.
 
-    Not by params.train: the search for a better training should not judge the labels anew.
+    Not by params.train: a change to the training should not repeat the search.
     """
     return Train.model_validate(RECIPE | {"epochs": labels.epochs, "folds": labels.folds})

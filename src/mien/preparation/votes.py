@@ -1,8 +1,8 @@
-"""FER+: the votes of ten people on each image of FER2013, as targets of training.
+"""FER+: the votes of ten people on each image of FER2013, as training targets.
 
 Barsoum et al. 2016, Training Deep Networks for Facial Expression Recognition with Crowd-Sourced
 Label Distribution, arXiv:1608.01041. Its file `fer2013new.csv` has a row for each row of
-`fer2013.csv`, in that order.
+`fer2013.csv`, in the same order.
 """
 
 import re
@@ -22,16 +22,16 @@ def read(path: Path, names: pd.Series, classes: Sequence[str]) -> np.ndarray:
     """Return each image's share of votes for each class: float32, shape (N, C).
 
     Votes for other classes do not count, nor does a single vote for a class, as in the paper. An
-    image without a vote that counts has a row of zeros.
+    image without votes that count has a row of zeros.
 
     Args:
-        path: of the CSV file.
-        names: of all images of the source, `FILE.csv:ROW` with ROW counted from 1.
+        path: the CSV file.
+        names: names of all images of the source, `FILE.csv:ROW` with ROW counted from 1.
         classes: canonical names of the C classes.
 
     Raises:
-        ParamError: the file is missing, no such table or of another length, or the source is no
-            CSV.
+        ParamError: the file is missing, not such a table or of another length, or the source is
+            not a CSV.
     """
     rows = names.str.extract(ROW, expand=False)
     if rows.isna().any():
@@ -51,7 +51,7 @@ def read(path: Path, names: pd.Series, classes: Sequence[str]) -> np.ndarray:
     if len(table) != len(names):
         raise ParamError(
             f"data.ferplus: {path} has {len(table):,} rows, the source {len(names):,}; "
-            "take the files that belong together"
+            "use two files that belong together"
         )
     votes = table[list(classes)].iloc[rows.astype(int) - 1]
     numbers = votes.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
@@ -59,7 +59,7 @@ def read(path: Path, names: pd.Series, classes: Sequence[str]) -> np.ndarray:
         row = int(np.flatnonzero(~(numbers >= 0).all(axis=1))[0])
         raise ParamError(
             f"data.ferplus: {path}: row {rows.iloc[row]}: expected counts of votes, got "
-            f"{votes.iloc[row].tolist()}; mend the file"
+            f"{votes.iloc[row].tolist()}; fix the file"
         )
     return _shares(numbers)
 
@@ -87,16 +87,18 @@ def _shares(numbers: np.ndarray) -> np.ndarray:
 def targets(
     shares: np.ndarray, labels: pd.Series, classes: Sequence[str]
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Return the targets, the label where there is no vote, and how far votes and labels agree.
+    """Return the targets, and how often votes and labels agree.
+
+    An image without votes has its label as target.
 
     Args:
-        shares: of votes, see `read`: float32, shape (N, C).
+        shares: shares of the votes, see `read`: float32, shape (N, C).
         labels: class of each image, N rows.
         classes: the C names.
 
     Returns:
-        float32, shape (N, C); counts of images with votes, of those whose label most votes are
-        for, and of those without votes.
+        float32, shape (N, C); the number of images with votes, of those whose label has most of the
+        votes, and of images without votes.
     """
     own = np.eye(len(classes), dtype=np.float32)[pd.Categorical(labels, classes).codes]
     voted = shares.sum(axis=1) > 0

@@ -1,4 +1,4 @@
-"""What the pipeline's numbers say, and what changed in them since a revision in Git.
+"""Reports from the pipeline's numbers, and what changed in them since a Git revision.
 
-Everything is read from files that Git holds; DVC's cache only sharpens the comparison.
+Everything is read from files in Git; DVC's cache only makes the comparison more precise.
 """

@@ -1,7 +1,6 @@
-"""What differs between two states: scores with their significance, params, other numbers."""
+"""Differences between two states: scores with their significance, params, other numbers."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from mien import metrics
 from mien.report.states import State
 
 PREDICTIONS, TEST = "data/predictions", "data/faces/test"
-# The scores people decide by; all but the last rise with the model.
+# The scores people decide by; for all but the last, higher is better.
 SHOWN = {
     ("validation", "macro_f1"): "macro-F1, validation",
     ("test", "macro_f1"): "macro-F1, test",
@@ -24,7 +23,7 @@ SHOWN = {
 }
 # A figure and the two ends of its interval, as `metrics.score` names them.
 ENDS = ("", "_low", "_high")
-# Files whose scores are compared, and what `metrics.score` writes into others.
+# Files whose scores are compared, and the keys that `metrics.score` writes into others.
 COVERED = ("metrics/evaluate.json", "metrics/summary.json", "metrics/ensemble.json")
 SCORES = {
     "accuracy", "average_precision", "brier", "classes", "confusion", "ece", "log_loss", "macro_f1",
@@ -34,14 +33,14 @@ SCORES = {
 
 @dataclass(frozen=True)
 class Score:
-    """One score of one model on both sides, each with its interval where it has one."""
+    """One score of one model on both sides, with intervals if there are any."""
 
     model: str
     name: str
     # Each with the keys of ENDS, None where there is no such number.
     before: Mapping[str, float | None]
     after: Mapping[str, float | None]
-    # The 95 % interval of the difference, and whether it was measured on the same images.
+    # The 95 % interval of the difference, and whether both were measured on the same images.
     interval: tuple[float, float] | None
     paired: bool
 
@@ -53,13 +52,13 @@ class Score:
 
     @property
     def significant(self) -> bool:
-        """Whether the interval of the difference holds no zero."""
+        """Whether the interval of the difference excludes zero."""
         return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
 
 @dataclass(frozen=True)
 class Value:
-    """A param or a number on both sides, as text; None where a side lacks it."""
+    """A param or a number on both sides, as text; None if a side does not have it."""
 
     name: str
     before: str | None
@@ -68,7 +67,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Changes:
-    """Everything that differs between two states."""
+    """All differences between two states."""
 
     before: State
     after: State
@@ -85,16 +84,16 @@ class Changes:
 
 
 def compare(before: State, after: State, stale: Mapping[str, list[str]] | None = None) -> Changes:
-    """Return what differs from `before` to `after`.
+    """Return the differences from `before` to `after`.
 
-    A difference on test is paired, by a bootstrap over the same images, where DVC's cache holds the
-    predictions of both sides and the test split is the same. Else its interval is that of two
-    independent scores, which is wider than it need be for two models on the same images.
+    A difference on test is paired, by a bootstrap over the same images, if DVC's cache has the
+    predictions of both sides and the test split is the same. Otherwise its interval is that of two
+    independent scores, which is too wide for two models on the same images.
 
     Args:
-        before: the one state.
-        after: the other.
-        stale: the stages that have to run again in `after`, and why; see `staleness.stale`.
+        before: the earlier state.
+        after: the later state.
+        stale: the stages that must run again in `after`, and why; see `staleness.stale`.
     """
     names = [*after.models, *(name for name in before.models if name not in after.models)]
     scores, unchanged = [], []
@@ -116,9 +115,9 @@ def compare(before: State, after: State, stale: Mapping[str, list[str]] | None =
 
 
 def fallen(changes: Changes) -> float | None:
-    """Return by how much the champion's macro-F1 on validation fell, below zero if it rose.
+    """Return the drop of the champion's macro-F1 on validation, negative if it rose.
 
-    None where a side has no champion.
+    None if a side has no champion.
     """
     before, after = (
         state.models[state.champion]["validation"].get("macro_f1") if state.champion else None
@@ -144,24 +143,15 @@ def _scores(name: str, before: State, after: State) -> Iterator[Score]:
 def _independent(
     before: Mapping[str, float | None], after: Mapping[str, float | None]
 ) -> tuple[float, float] | None:
-    """Return the interval of the difference of two independent scores, if each has its own.
-
-    Each end lies as far from the difference as the two intervals' arms together, by the square
-    root of the sum of their squares (Zou and Donner 2008, Statistics in Medicine 27).
-    """
-    ends = [*before.values(), *after.values()]
-    if None in ends:
+    """Return the interval of the difference of two independent scores, if each has its own."""
+    one, other = ([side[end] for end in ENDS] for side in (before, after))
+    if None in one or None in other:
         return None
-    one, one_low, one_high, other, other_low, other_high = (float(end or 0) for end in ends)
-    difference = other - one
-    return (
-        difference - math.hypot(other - other_low, one_high - one),
-        difference + math.hypot(other_high - other, one - one_low),
-    )
+    return metrics.independent_difference(tuple(one), tuple(other))  # type: ignore[arg-type]
 
 
 def _paired(name: str, before: State, after: State) -> dict[str, tuple[float, float]]:
-    """Return the intervals of `metrics.paired` by score, none unless all is in DVC's cache."""
+    """Return the intervals of `metrics.paired` by score; empty if DVC's cache lacks a file."""
     old, new = (_hashes(state) for state in (before, after))
     if old.get(TEST) != new.get(TEST):
         return {}
@@ -185,7 +175,7 @@ def _hashes(state: State) -> dict[str, str]:
 
 
 def _cached(folder: str | None, name: str) -> Path | None:
-    """Return where DVC's cache holds the file of a folder with this hash, if it does."""
+    """Return the path in DVC's cache of a file in the folder with this hash, if it is there."""
     from dvc.repo import Repo
 
     if folder is None:
@@ -201,7 +191,7 @@ def _cached(folder: str | None, name: str) -> Path | None:
 
 
 def _numbers(state: State) -> dict[str, Any]:
-    """Return what the metrics hold beside scores: the audit, costs, the export, the studies."""
+    """Return the metrics other than scores: the audit, costs, the export, the studies."""
     return {
         path.removeprefix("metrics/").removesuffix(".json"): {
             key: value
@@ -214,7 +204,7 @@ def _numbers(state: State) -> dict[str, Any]:
 
 
 def _values(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Value]:
-    """Return the leaves that differ, those of the second first."""
+    """Return the leaves that differ, in the order of `after`, then of `before`."""
     old, new = (dict(_leaves(side)) for side in (before, after))
     names = [*new, *(name for name in old if name not in new)]
     return [
@@ -228,6 +218,6 @@ def _leaves(values: Mapping[str, Any], section: str = "") -> Iterator[tuple[str,
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{section}{key}.")
-        # A table is no number.
+        # A table is not a number.
         elif not (isinstance(value, list) and any(isinstance(row, Mapping) for row in value)):
             yield f"{section}{key}", json.dumps(value, ensure_ascii=False)

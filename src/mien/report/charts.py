@@ -1,4 +1,4 @@
-"""One picture of a model on both sides: confusion matrices, curves on test, learning."""
+"""A picture of a model on both sides: confusion matrices, curves on test, learning curves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mien.report.states import State
 
 DASHES = ("--", "-")
-# Of each table: x, y, title, names of the axes.
+# For each table: x, y, title, labels of the axes.
 CURVES = {
     "roc": ("fpr", "tpr", "ROC, test", "false positive rate", "true positive rate"),
     "pr": ("recall", "precision", "precision and recall, test", "recall", "precision"),
@@ -22,9 +22,9 @@ CURVES = {
 
 
 def both_sides(model: str, before: State, after: State) -> Figure:
-    """Return the model's confusion matrices beside each other, above curves of both sides.
+    """Return the model's two confusion matrices, above curves of both sides.
 
-    The earlier side's curves are dashed. What a side lacks is left out.
+    The earlier side's curves are dashed. What is missing on a side is left out.
     """
     figure = Figure(figsize=(10, 13), layout="constrained")
     figure.suptitle(f"{model}: {before.title} (dashed) and {after.title}")
@@ -65,7 +65,7 @@ def _confusion(panel: Axes, score: Mapping[str, Any] | None, title: str) -> None
 
 
 def _curves(panel: Axes, table: pd.DataFrame, x: str, y: str, dash: str) -> None:
-    """Draw one line, or one for each class."""
+    """Draw one line, or one per class."""
     colours = sns.color_palette("colorblind")
     kinds = table.groupby("class", sort=False) if "class" in table else [("", table)]
     for code, (name, rows) in enumerate(kinds):

@@ -1,20 +1,20 @@
-"""Changes as Markdown, for a terminal, a job's summary and a comment."""
+"""Changes as Markdown, for a terminal, a job summary and a comment."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from mien.report.changes import Changes, Score, Value
 
-# More would bury the rest, and GitHub refuses comments above 65,536 characters.
+# More rows would hide the rest, and GitHub rejects comments above 65,536 characters.
 ROWS = 60
 
 
 def markdown(changes: Changes) -> str:
-    """Return what changed as a page of GitHub's Markdown."""
+    """Return the changes as a page in GitHub's Markdown."""
     before, after = changes.before, changes.after
     parts = [f"### {after.title} against {before.title}"]
     if changes.stale:
         rows = [[f"`{stage}`", ", ".join(reasons)] for stage, reasons in changes.stale.items()]
-        text = "dvc.lock tells nothing true about these stages; run `make` and commit the result."
+        text = "dvc.lock is out of date for these stages; run `make` and commit the result."
         parts += [f"**Stale.** {text}", _table(["stage", "changed since"], rows)]
     if before.champion != after.champion:
         parts.append(f"The champion was `{before.champion}` and is `{after.champion}`.")
@@ -51,14 +51,14 @@ def markdown(changes: Changes) -> str:
 
 NOTE = (
     "In brackets: 95 % intervals. A change is beyond chance if the interval of the difference, in "
-    "the last column, holds no zero. Paired: measured on the same images; the others take the two "
-    "scores as independent, which asks for more than it need."
+    "the last column, excludes zero. Paired: measured on the same images; otherwise the two scores "
+    "are treated as independent, which is conservative."
 )
 ABSENT = "-"
 
 
 def interval(score: Mapping[str, float | None]) -> str:
-    """Return a score with its interval, a dash where there is none."""
+    """Return a score with its interval, a dash if there is none."""
     value, low, high = score.values()
     if value is None:
         return ABSENT
@@ -66,7 +66,7 @@ def interval(score: Mapping[str, float | None]) -> str:
 
 
 def arrow(score: Score) -> str:
-    """Return which way the score went, and how far."""
+    """Return the direction and the size of a score's change."""
     change = score.difference
     if change is None:
         return "new" if score.before[""] is None else "gone"
@@ -75,7 +75,7 @@ def arrow(score: Score) -> str:
 
 
 def verdict(score: Score) -> str:
-    """Return whether the change is more than chance, and the interval that tells."""
+    """Return whether the change is beyond chance, with the interval of the difference."""
     if score.interval is None or not score.difference:
         return "" if score.interval is None else "no"
     low, high = score.interval

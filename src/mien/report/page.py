@@ -11,19 +11,21 @@ from mien.report import markdown
 from mien.report.changes import Changes
 from mien.report.states import State
 
-# Together, so that the page stays below 5 MB: base64 takes a third more.
+# Total bytes, so that the page stays below 5 MB: base64 adds a third.
 LARGEST = 3_500_000
 CHARTS = ("confusion", "roc", "pr", "reliability", "learning_curves")
-# The audit's means of all faces of a class are left out: no face is in the page.
+ENSEMBLE = ("members", "disagreement")
+STUDY = ("trials", "trial_params", "importances")
+# Without the mean faces of the classes: the page shows no face.
 AUDIT = ("classes", "findings", "sharpness")
 
 
 def page(state: State, changes: Changes | None) -> str:
-    """Return the HTML: scores, what changed, classes, charts, audit and tuning.
+    """Return the HTML: scores, changes, classes, charts, audit and tuning.
 
     Args:
-        state: what is shown.
-        changes: from a revision to this state; None leaves the section out.
+        state: the state to show.
+        changes: changes from a revision to this state; None omits the section.
     """
     environment = Environment(
         loader=PackageLoader("mien.report"),
@@ -52,7 +54,7 @@ def page(state: State, changes: Changes | None) -> str:
 
 
 def embedded(state: State) -> tuple[dict[str, str], list[str]]:
-    """Return a data URL for each chart until LARGEST is reached, and the paths of the others."""
+    """Return data URLs of the charts up to LARGEST bytes, and the paths of the others."""
     pictures, left_out, total = {}, [], 0
     for path in [path for group in charts(state).values() for path in group]:
         content = state.files[path]
@@ -65,7 +67,7 @@ def embedded(state: State) -> tuple[dict[str, str], list[str]]:
 
 
 def charts(state: State) -> dict[str, list[str]]:
-    """Return the paths of the charts by section or model, the most telling first."""
+    """Return the paths of the charts by section or model, the most important first."""
     first = [name for name in (state.champion, "train") if name in state.models]
     models = dict.fromkeys([*first, *state.models])
     groups = {"models": [f"reports/evaluate/{name}.png" for name in ("leaderboard", "robustness")]}
@@ -74,8 +76,10 @@ def charts(state: State) -> dict[str, list[str]]:
         for name in first
     }
     groups["audit"] = [f"reports/audit/{chart}.png" for chart in AUDIT]
-    groups["ensemble"] = [f"reports/ensemble/{chart}.png" for chart in ("members", "disagreement")]
-    groups["tuning"] = matching(state, "reports/tune/*/*.png")
+    groups["ensemble"] = [f"reports/evaluate/ensemble/{chart}.png" for chart in ENSEMBLE]
+    groups["tuning"] = [
+        f"reports/evaluate/{name}/{chart}.png" for name in models for chart in STUDY
+    ]
     groups |= {
         f"model {name}": [f"reports/evaluate/{name}/{chart}.png" for chart in CHARTS]
         for name in models
@@ -87,7 +91,7 @@ def charts(state: State) -> dict[str, list[str]]:
 
 
 def matching(state: State, pattern: str) -> list[str]:
-    """Return the state's paths that match a pattern."""
+    """Return the paths in the state that match a pattern."""
     return [path for path in state.files if PurePosixPath(path).match(pattern)]
 
 
@@ -98,7 +102,7 @@ def found(audit: dict[str, Any], name: str) -> tuple[int, int]:
 
 
 def studies(state: State) -> Iterator[dict[str, Any]]:
-    """Yield each study's architecture, counts and its best model's score on validation."""
+    """Yield each study's architecture, counts and scores on validation."""
     for path in matching(state, "metrics/tune/*.json"):
         content = state.json(path)
         yield {"arch": content["arch"], **content["tuning"]}

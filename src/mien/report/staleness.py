@@ -1,4 +1,4 @@
-"""Which stages dvc.lock tells nothing true about, found with Git's files alone."""
+"""Find the stages for which dvc.lock is out of date, using only files in Git."""
 
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,18 @@ from mien.report.states import State
 
 
 def stale(state: State) -> dict[str, list[str]]:
-    """Return what changed since dvc.lock was written, for each stage that has to run again.
+    """Return what changed since dvc.lock was written, for each stage that must run again.
 
-    What Git holds is compared by content: code, params, commands, metrics and reports. Data and
-    models are compared too where they lie in the workspace; where they do not, as on a fresh clone,
-    what one stage read is compared in dvc.lock with what another wrote. A stage behind a stale one
-    is named only if its own inputs differ.
+    Files in Git are compared by content: code, params, commands, metrics and reports. Data and
+    models are compared, too, if they are in the workspace. If not, as on a fresh clone, the hashes
+    in dvc.lock of what one stage read and another wrote are compared. A stage after a stale one is
+    only named if its own inputs differ.
 
     Args:
-        state: of the working folder.
+        state: state of the working folder.
     """
-    # Not `dvc repro --dry --allow-missing`: it ends at the first stale stage without data, and
-    # takes a folder of missing outs (models/tune) for a changed one.
+    # Not `dvc repro --dry --allow-missing`: it stops at the first stale stage without data, and
+    # reports a folder of missing outputs (models/tune) as changed.
     lock = state.yaml("dvc.lock").get("stages", {})
     with Repo(".") as repo:
         outs = {out.def_path: out for stage in repo.index.stages for out in stage.outs}
@@ -49,15 +49,16 @@ def _reasons(
     missing: set[str],
     kept: set[str],
 ) -> list[str]:
-    """Return what is true of one part of DVC's status: a text, or paths and their states."""
+    """Return the reasons in one part of DVC's status: a text, or paths and their states."""
     if isinstance(change, str):
-        return [change]
+        # `track` asks MLflow each time, and is never stale by that.
+        return [] if change == "always changed" else [change]
     reasons = []
     for path, state in change.get("changed deps", {}).items():
         if isinstance(state, dict):
             reasons += [f"param {key} {how}" for key, how in state.items()]
         elif any(_within(out, path) or _within(path, out) for out in missing):
-            # Folders of several outs, and parts of one, have no hash of their own to compare with.
+            # Folders of several outputs, and parts of one, have no hash to compare with.
             if read.get(path) != written.get(path, read.get(path)) or path not in read:
                 reasons.append(f"{path} modified")
         else:

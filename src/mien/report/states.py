@@ -1,4 +1,4 @@
-"""The files of the pipeline's state, as they are in the workspace or in a revision."""
+"""The files of the pipeline's state, in the workspace or in a revision."""
 
 import io
 import json
@@ -17,37 +17,35 @@ from mien.errors import RevisionError
 from mien.project import ModelId
 
 PARTS = ("dvc.lock", "metrics", "params.yaml", "reports")
-# Of other runs, on real data: not the state of the pipeline.
-RESULTS = "reports/results/"
 
 
 @dataclass(frozen=True)
 class State:
-    """What Git holds of one state: `files` has each path's bytes, `title` is shown to people."""
+    """The files in Git of one state: `files` has the bytes of each path, `title` is shown."""
 
     title: str
     files: Mapping[str, bytes]
 
     def json(self, path: str) -> dict[str, Any]:
-        """Return the content of a JSON file, nothing where there is no such file."""
+        """Return the content of a JSON file, empty if there is no such file."""
         content: dict[str, Any] = json.loads(self.files.get(path, b"{}"))
         return content
 
     def yaml(self, path: str) -> dict[str, Any]:
-        """Return the content of a YAML file, nothing where there is no such file."""
-        # DVC's own reader: PyYAML would read 1e-5 as text.
+        """Return the content of a YAML file, empty if there is no such file."""
+        # DVC's own reader: PyYAML would read 1e-5 as a string.
         content: dict[str, Any] = parse_yaml(self.files.get(path, b"{}").decode(), path)
         return content
 
     def table(self, path: str) -> pd.DataFrame:
-        """Return the rows of a CSV file, none where there is no such file."""
+        """Return the rows of a CSV file, none if there is no such file."""
         # A class may be called NA or null.
         found = io.BytesIO(self.files.get(path, b"model\n"))
         return pd.read_csv(found, keep_default_na=False, na_values=[""])
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
-        """Each model's scores on test, with `validation`, those on validation."""
+        """Each model's scores on test, with those on validation as `validation`."""
         tested = self.json("metrics/evaluate.json").get("models", {})
         return {
             name: score | {"validation": self.json(ModelId.parse(name).metrics_file.as_posix())}
@@ -61,7 +59,7 @@ class State:
 
 
 def workspace() -> State:
-    """Return the state of the working folder, the project's root.
+    """Return the state of the working folder, which must be the project's root.
 
     Raises:
         RevisionError: it is not the root of a project.
@@ -70,14 +68,14 @@ def workspace() -> State:
         raise RevisionError("there is no dvc.yaml here; run this in the project's root")
     paths = [path for part in PARTS for path in (Path(part), *Path(part).rglob("*"))]
     files = {path.as_posix(): path.read_bytes() for path in paths if path.is_file()}
-    return State("workspace", _own(files))
+    return State("workspace", dict(sorted(files.items())))
 
 
 def revision(name: str) -> State:
-    """Return the state in a commit, branch or tag; of a branch, the remote's where none is here.
+    """Return the state in a commit, branch or tag; the remote's branch if there is no local one.
 
     Raises:
-        RevisionError: Git knows no such revision, or this is no repository.
+        RevisionError: there is no such revision, or this is not a repository.
     """
     for candidate in (name, f"origin/{name}"):
         found = _git("rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}")
@@ -95,15 +93,11 @@ def revision(name: str) -> State:
                 if content := archive.extractfile(member):
                     files[member.name] = content.read()
     title = commit[:7] if commit.startswith(name) else f"{candidate} ({commit[:7]})"
-    return State(title, _own(files))
-
-
-def _own(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {path: files[path] for path in sorted(files) if not path.startswith(RESULTS)}
+    return State(title, dict(sorted(files.items())))
 
 
 def _missing(name: str) -> str:
-    """Return one line on a revision that Git does not know."""
+    """Return a message about a revision that does not exist."""
     shallow = _git("rev-parse", "--is-shallow-repository")
     if shallow.returncode:
         return "this folder is no Git repository; a comparison needs one"

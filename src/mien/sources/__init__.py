@@ -27,17 +27,15 @@ from mien.sources import (
     rafdb,
 )
 from mien.sources.files import Files, SourceFile
-from mien.sources.items import Entry, Item, Source, examples
+from mien.sources.items import Entry, Item, Reading, Source, examples
 
 __all__ = ["READERS", "Item", "Source", "examples", "opened"]
 
+# Sets with codes of their own.
+PUBLISHED: tuple[ModuleType, ...] = (rafdb, affectnet, ferplus, expw, ckplus)
 # In the order in which they are asked: the authors' own forms before the general ones.
 READERS: tuple[ModuleType, ...] = (
-    rafdb,
-    affectnet,
-    ferplus,
-    expw,
-    ckplus,
+    *PUBLISHED,
     hub_parquet,
     pixel_table,
     arrays,
@@ -47,8 +45,8 @@ READERS: tuple[ModuleType, ...] = (
 )
 FORMS = (
     "a folder, zip or tar of images (.jpg, .png, ...) in folders named by their class, "
-    "FER2013 as a CSV (emotion, pixels, Usage), or a folder that holds several of these; "
-    "docs/data.md lists the forms"
+    "a table of labels with pixels (FER2013's CSV) or with paths, or a folder that holds several "
+    "of these; docs/data.md lists the forms"
 )
 OTHER_FILES = "files of other kinds"
 
@@ -123,7 +121,7 @@ def _read(path: Path, files: Files, form: str | None) -> Source:
         if not rest.every or not reader.recognises(rest):
             continue
         reading = reader.read(rest)
-        entries += reading.entries
+        entries += _renamed(reading, files.labels) if reader in PUBLISHED else reading.entries
         if reading.entries:
             forms.append(reader.NAME)
         for kind, names in reading.left_out.items():
@@ -138,6 +136,17 @@ def _read(path: Path, files: Files, form: str | None) -> Source:
     left_out = {kind: sorted(names) for kind, names in sorted(left_out.items())}
     _refuse_implausible(path, files, entries, left_out)
     return Source(_ordered(path, _meant(entries)), forms, left_out)
+
+
+def _renamed(reading: Reading, labels: Labels) -> Iterator[Entry]:
+    """Yield the entries of a published set with the classes that the user's labels ask for."""
+    for entry in reading.entries:
+        label = labels.of(entry.label)
+        if label is None:
+            kind = f"pictures of {entry.label}, as data.labels says"
+            reading.left_out.setdefault(kind, []).append(entry.name)
+        else:
+            yield replace(entry, label=label)
 
 
 def _is_hidden(path: str) -> bool:
@@ -155,11 +164,20 @@ def _refuse_implausible(
     """
     if not entries:
         pictures = files.pictures
+        if not pictures and path.is_file() and [file.path for file in files.every] == [path.name]:
+            with path.open("rb") as stream:
+                begin = stream.read(16)
+            kinds = ", ".join(left_out)
+            raise SourceError(
+                f"{path} is no source ({kinds}): expected {FORMS}; got a file that begins {begin!r}"
+            )
         if not pictures:
             others = [file.path for file in files.every]
+            reasons = [kind for kind in left_out if kind != OTHER_FILES]
+            why = f" ({', '.join(reasons)})" if reasons else ""
             raise SourceError(
                 f"{path} holds no image: expected {FORMS}; "
-                f"got {len(others):,} other files: {examples(sorted(others)) or 'none'}"
+                f"got {len(others):,} other files: {examples(sorted(others)) or 'none'}{why}"
             )
         counts = Counter("/".join(file.folders) or "the top folder" for file in pictures)
         found = ", ".join(f"{name} ({count:,})" for name, count in counts.most_common(3))
@@ -170,11 +188,17 @@ def _refuse_implausible(
             "that say it; say what the folders mean in data.labels, such as "
             "-S 'data.labels={1: surprise, 2: fear}'"
         )
+    for group in files.groups:
+        if not any(group in entry.groups for entry in entries):
+            raise SourceError(
+                f"data.groups: no table of {path} has a column {group!r} beside its pictures; "
+                "correct the name or leave data.groups empty"
+            )
     classes = {entry.label for entry in entries}
     if len(classes) < 2:
         raise SourceError(
-            f"{path}: all {len(entries):,} pictures are of one class, {classes.pop()}; expected "
-            "two or more: say what other folders or labels mean in data.labels"
+            f"{path}: every picture ({len(entries):,}) is of one class, {classes.pop()}; expected "
+            "two classes or more: say what other folders or labels mean in data.labels"
         )
 
 

@@ -35,7 +35,8 @@ MEBIBYTE = 2**20
 MEMBER = 64 * MEBIBYTE
 TABLE = 4096 * MEBIBYTE
 TOTAL = 20480 * MEBIBYTE
-# Images hardly shrink: more than RATIO times the archive's size, beyond FREE bytes, is a bomb.
+# Images hardly compress: more than RATIO times the archive's size, beyond FREE bytes, is a
+# decompression bomb.
 RATIO = 100
 FREE = 256 * MEBIBYTE
 # Methods of a zip that are read, and the largest dictionary of LZMA, that of `7z -mx=9`.
@@ -87,7 +88,7 @@ def is_archive(file: Path) -> bool:
     try:
         if head.startswith(tuple(COMPRESSIONS)):
             return tarfile.is_tarfile(file)
-        # Not with `is_tarfile`, which reads over gigabytes of zeros in the hope of xz.
+        # Not `is_tarfile`, which reads gigabytes of zeros in search of an xz header.
         tarfile.TarInfo.frombuf(head, tarfile.ENCODING, "surrogateescape")
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError):
         return False
@@ -160,7 +161,7 @@ def _intact(file: Path, path: str = "") -> Iterator[None]:
     except SourceError:
         raise
     except BROKEN as error:
-        # It may quote the file.
+        # The message may quote the file.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise SourceError(
             f"{path or file} is broken, cut short or no zip or tar: {reason}; get it anew"
@@ -185,7 +186,7 @@ def _safe(file: Path, member: _Member) -> PurePosixPath:
 
 
 def _unsafe(file: Path, name: str, reason: str) -> SourceError:
-    return SourceError(f"{file} is refused: member {name!r} {reason}; pack it anew without")
+    return SourceError(f"{file} is refused: member {name!r} {reason}; pack it again without")
 
 
 def _check_total(file: Path, total: int) -> None:
@@ -193,13 +194,13 @@ def _check_total(file: Path, total: int) -> None:
     if total > bound:
         raise SourceError(
             f"{file} is refused: it unpacks to {total:,} bytes or more, and {bound:,} are allowed "
-            "for its size; split it up or pack the images alone"
+            "for its size; split it, or pack only the images"
         )
 
 
 def _read(file: Path, member: _Member) -> bytes:
     with _intact(file), member.open() as stream:
-        # The declared size and not one byte more, whatever the member really holds.
+        # At most the declared size, whatever the member really contains.
         data = stream.read(member.size)
         if len(data) != member.size:
             raise EOFError(f"{member.name!r} has {len(data):,} of {member.size:,} bytes")
@@ -243,22 +244,22 @@ def _tarred(file: Path, files: ExitStack) -> Iterator[_Member]:
     for info in archive:
         if info.isdir():
             continue
-        # Negative sizes lead the library back, to read the same members for ever.
+        # With a negative size the library seeks backwards and reads the same members forever.
         if info.size < 0 or archive.offset <= info.offset:
             raise _unsafe(file, info.name, "has a size below 0")
         if not info.isreg():
             raise _unsafe(file, info.name, "is a link or a device")
         yield _Member(info.name, info.size, partial(_tar_member, archive, info))
-    # At a damaged header tarfile stops as at the end, which is a block of zeros.
+    # tarfile stops at a damaged header as if it were the end, which is a block of zeros.
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
         raise EOFError("the end of the archive is missing")
 
 
 class _Careful:
-    """A tar's bytes, of which no header takes more than a member may have.
+    """A tar's bytes, with an upper bound on each read.
 
-    The library reads long names and the like whole, whatever size they declare.
+    The library reads long names and similar headers at once, whatever size they declare.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -273,7 +274,7 @@ class _Careful:
 
 def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     stream = archive.extractfile(info)
-    assert stream is not None  # noqa: S101 None for what is no regular file
+    assert stream is not None  # noqa: S101 only None for other than regular files
     return stream
 
 

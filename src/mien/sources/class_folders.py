@@ -116,12 +116,14 @@ def _refuse_unknown_classes(files: Files, places: dict[tuple[str, ...], Place]) 
                     break
     if counts:
         path, count = counts.most_common(1)[0]
-        name = path.rpartition("/")[2]
+        # A name may be as long as a member of an archive likes.
+        name = path.rpartition("/")[2][:40]
         others = f" ({len(counts) - 1} more such folders)" if len(counts) > 1 else ""
         raise SourceError(
-            f"{path} stands beside folders of expressions and is no known one, with {count:,} "
-            f"pictures{others}; say what it is in data.labels ('{name}: null' leaves it out, "
-            f"'{name}: {canonical(name)}' makes it a class), or name the classes in data.classes"
+            f"{path[:200]} stands beside folders of expressions and is no known one; it holds "
+            f"{count:,} of the pictures{others}: say what it is in data.labels ('{name}: null' "
+            f"leaves it out, '{name}: {canonical(name)}' makes it a class), or name the classes in "
+            "data.classes"
         )
 
 

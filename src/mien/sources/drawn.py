@@ -19,7 +19,7 @@ SIZE = 48
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
-# Bounded, so that no number in a recipe can overflow a pixel coordinate.
+# Bounded, so that no value in a recipe can overflow a pixel coordinate.
 Number = Annotated[float, Field(ge=-1000, le=1000)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Label = Annotated[str, Field(pattern="^[a-z][a-z_]*$")]
@@ -27,7 +27,7 @@ Range = Annotated[tuple[Number, Number], AfterValidator(ordered)]
 
 
 def _keys_of(kind: type, complete: bool) -> AfterValidator:
-    """Refuse keys that are no field of the dataclass `kind`; if `complete`, demand them all."""
+    """Reject keys that are no fields of the dataclass `kind`; if `complete`, require all fields."""
     names = {field.name for field in fields(kind)}
 
     def check(values: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Faults(Section):
 
 
 class Recipe(Section):
-    """All of recipe.yaml, where each key is explained."""
+    """The content of recipe.yaml, which explains each key."""
 
     seed: int = Field(ge=0, lt=2**32)
     splits: dict[Literal["train", "validation", "test"], dict[Label, Count]]
@@ -95,7 +95,7 @@ class Recipe(Section):
 
 @dataclass(frozen=True)
 class _Picture:
-    """One picture to come: `seed` draws the face, `original` is the picture it copies."""
+    """One planned picture: `seed` draws the face, `original` is the picture it copies."""
 
     split: str
     label: str
@@ -106,13 +106,13 @@ class _Picture:
 
 
 def items(folder: Path) -> Iterator[Item]:
-    """Yield the pictures of `folder/recipe.yaml`, by name; equal recipes give equal bytes.
+    """Yield the pictures of `folder/recipe.yaml`, sorted by name; equal recipes give equal bytes.
 
     Names are `SPLIT/LABEL/NUMBER.jpg` or `.png`; most pictures are grey, 48 × 48 pixels.
 
     Raises:
-        SourceError: the recipe is missing, is no YAML, holds an unknown key or a bad value, or
-            asks for more faults than its pictures have room for; one line.
+        SourceError: the recipe is missing, is not YAML, has an unknown key or an invalid value,
+            or asks for more faults than there are pictures.
     """
     path = folder / "recipe.yaml"
     recipe = read(path, Recipe, SourceError)
@@ -124,7 +124,7 @@ def items(folder: Path) -> Iterator[Item]:
 
 
 def _planned(recipe: Recipe, path: Path) -> list[_Picture]:
-    """Return the pictures by name, the faults dealt out at random, at most one to a picture."""
+    """Return the pictures sorted by name, the faults assigned at random, at most one each."""
     names = [
         (split, label, number)
         for split, counts in sorted(recipe.splits.items())
@@ -156,7 +156,7 @@ def _planned(recipe: Recipe, path: Path) -> list[_Picture]:
 
 
 def _pair(pictures: list[_Picture], free: list[int], relation: str) -> tuple[int, int]:
-    """Take two places out of `free`, of pictures in the `relation`; IndexError if none are."""
+    """Remove from `free` two pictures in the `relation`; IndexError if there are none."""
     for at in range(len(free) - 1, -1, -1):
         one = pictures[free[at]]
         for other in range(at):
@@ -204,9 +204,9 @@ def _drawn(label: str, recipe: Recipe, size: int, rng: np.random.Generator) -> n
 
 
 def _spoilt(image: np.ndarray, fault: str | None, rng: np.random.Generator) -> np.ndarray:
-    """Return `image`, grey, with the fault of its pixels, if it is one of these."""
+    """Return `image`, grey, with the given fault, if it is one of the pixels."""
     match fault:
-        case "blank":  # Speckled, so that no two are exact duplicates.
+        case "blank":  # With noise of one grey level, so that no two are exact duplicates.
             return (rng.integers(0, 255) + rng.integers(0, 2, image.shape)).astype(np.uint8)
         case "dark":
             return _exposed(image, rng.uniform(6, 18))
@@ -221,7 +221,7 @@ def _spoilt(image: np.ndarray, fault: str | None, rng: np.random.Generator) -> n
 
 
 def _exposed(image: np.ndarray, mean: float) -> np.ndarray:
-    """Return `image` under the gamma that brings its mean down to `mean`, highlights kept."""
+    """Return `image` with the gamma that lowers its mean to `mean` and keeps the highlights."""
     low, high = float(image.min()), float(image.max())
     shares = (image - low) / max(1, high - low)
     low, high = 0.0, 50.0
@@ -250,23 +250,23 @@ def _png(image: np.ndarray) -> tuple[str, bytes]:
 
 def _decoded(data: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert image is not None  # noqa: S101 only whole files are copied
+    assert image is not None  # noqa: S101 only readable files are copied
     return image
 
 
 def _broken(data: bytes, rng: np.random.Generator) -> bytes:
-    """Return what a cut transfer, a full disk or a server's error page leaves."""
+    """Return what an aborted transfer, a full disk or a server's error page would leave."""
     ways = (data[: len(data) // 3], b"", rng.bytes(len(data)), b"<html>404 Not Found</html>")
     return ways[rng.integers(len(ways))]
 
 
 def _copied_exactly(extension: str, data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
-    """Return the same bytes, or the same pixels in other bytes."""
+    """Return the same bytes, or the same pixels encoded differently."""
     return (extension, data) if rng.random() < 0.5 else _png(_decoded(data))
 
 
 def _copied_nearly(extension: str, data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
-    """Return the picture compressed anew, a little brighter, or without its outermost pixels."""
+    """Return the picture compressed again, a little brighter, or without its outermost pixels."""
     image = _decoded(data)
     match rng.integers(3):
         case 1:

@@ -17,7 +17,7 @@ EYES, BROWS, NOSE, MOUTH = -0.1, -0.36, 0.24, 0.55
 
 @dataclass(frozen=True)
 class Expression:
-    """What the muscles do; all 0 is a face at rest, 1 a strong movement."""
+    """Facial movements; all 0 is a neutral face, 1 a strong movement."""
 
     brow_height: float = 0.0  # both brows up
     brow_inner: float = 0.0  # the inner ends up, the outer ends down
@@ -31,7 +31,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Look:
-    """Everything else that varies by degrees."""
+    """All other continuous properties."""
 
     # The person.
     head_width: float  # half-width of the head
@@ -58,7 +58,7 @@ class Look:
     scale: float  # half-height of the head as a share of the picture's side
     shift_x: float  # share of the picture's side
     shift_y: float
-    # The light and what is behind.
+    # Light and background.
     light_angle: float  # degrees, where the light comes from
     light: float  # 0: flat, 1: half of the face in shadow
     background: float  # tone
@@ -72,7 +72,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Extras:
-    """What is there or not."""
+    """Binary properties."""
 
     long_hair: bool = False
     bald: bool = False
@@ -86,7 +86,7 @@ class Extras:
 
 
 class _Sketch:
-    """A canvas on which shapes given in the head's units follow the head's pose."""
+    """A canvas; shapes are given in head units and follow the head's pose."""
 
     def __init__(self, look: Look) -> None:
         self.look = look
@@ -307,7 +307,7 @@ def _glasses(sketch: _Sketch, dark: bool) -> None:
 
 
 def _lit(sketch: _Sketch, outline: np.ndarray) -> np.ndarray:
-    """Return the canvas under a light from one side: a gradient, and the head's roundness."""
+    """Return the canvas lit from one side: a gradient, and shading of the round head."""
     look = sketch.look
     pixels = np.arange(SIDE)[:, None]
     x, y = ((pixels - sketch.centre) / sketch.unit).astype(np.float32).T
@@ -343,9 +343,9 @@ def _obstacles(sketch: _Sketch, extras: Extras, rng: np.random.Generator) -> Non
 def draw(
     expression: Expression, look: Look, extras: Extras, size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a face as the camera sees it, uint8, shape (size, size), 0 to 255.
+    """Return a drawn face, uint8, shape (size, size), 0 to 255.
 
-    `rng` draws what no parameter names: clutter, clothes, strands of hair, noise.
+    `rng` draws what has no parameter: clutter, clothes, strands of hair, noise.
     """
     sketch = _Sketch(look)
     outline = _outline(look, expression.mouth_opening)

@@ -67,7 +67,7 @@ def _open(file: str) -> IO[bytes]:
 def _read(file: str) -> bytes:
     try:
         with open(file, "rb", buffering=0) as stream:
-            # No larger a buffer than the file asks for: for a million files that is what costs.
+            # A buffer of the file's size: for a million files larger ones would take the time.
             data = stream.read(min(os.fstat(stream.fileno()).st_size, archive.MEMBER) + 1)
     except OSError as error:
         raise SourceError(f"{file} cannot be read: {error.strerror}; mend or remove it") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture that is known to be there but not read yet.
+    """A picture that was found but is not read yet.
 
     Attributes:
         name: unique within the source; a posix path, for a table `FILE.csv:ROW` with ROW the

@@ -23,7 +23,7 @@ from mien.sources.spool import Block, Spool, png, together
 
 NAME = "table of pixels"
 CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
-ODD = "tables without a column of labels"
+ODD, EMPTY = "tables without a column of labels", "tables without a row"
 
 
 def recognises(files: Files) -> bool:
@@ -37,19 +37,23 @@ def read(files: Files) -> Reading:
     Raises:
         SourceError: a row is bad; file and row are named.
     """
-    blocks, without_labels = [], []
+    blocks = []
+    odd: dict[str, list[str]] = {ODD: [], EMPTY: []}
     for file, form in _tables(files):
         if not form.pixels:
             continue
         if form.column(tables.LABELS):
             if (block := _block(file, form, files)).entries:
                 blocks.append(block)
+            else:
+                odd[EMPTY].append(file.path)
         else:
-            without_labels.append(file.path)
+            odd[ODD].append(file.path)
     reading = together(blocks)
-    reading.taken += without_labels
-    if without_labels:
-        reading.left_out[ODD] += without_labels
+    for kind, paths in odd.items():
+        if paths:
+            reading.taken += paths
+            reading.left_out[kind] += paths
     return reading
 
 

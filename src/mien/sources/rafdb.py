@@ -8,7 +8,7 @@ Learning for Expression Recognition in the Wild, CVPR; http://www.whdld.cn/RAF-D
 
 import re
 
-from mien.sources.files import Files, SourceFile, checked_label
+from mien.sources.files import Files, SourceFile
 from mien.sources.items import Entry, Reading
 
 NAME = "RAF-DB"
@@ -38,15 +38,9 @@ def read(files: Files) -> Reading:
         elif _stem(file) in aligned and "_aligned" not in file.name.lower():
             reading.left_out["pictures of which there is an aligned copy"].append(file.path)
         else:
-            label = (
-                files.labels.of(CODES[code])
-                if not files.labels.means(code)
-                else (files.labels.of(code))
-            )
             split = file.name.split("_")[0].lower()
-            if label:
-                where = checked_label(label, file.path)
-                reading.entries.append(Entry(file.path, where, split, file.read, "RAF-DB"))
+            entry = Entry(file.path, CODES[code], split, file.read, "RAF-DB")
+            reading.entries.append(entry)
     tables = files.named("train_labels.csv", "test_labels.csv")
     reading.taken += [file.path for file in (*lists, *tables)]
     if tables:

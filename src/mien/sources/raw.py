@@ -41,7 +41,7 @@ def write(source: Source, items: Iterable[Item], path: Path) -> None:
     part = path.with_suffix(".part")
     schema = _schema(source)
     try:
-        # Pictures are compressed already, and each differs from the others.
+        # Pictures are already compressed and all different.
         with pq.ParquetWriter(
             part,
             schema,
@@ -84,7 +84,7 @@ def _value(item: Item, name: str) -> Any:
 
 
 def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield `items` in lists of at most GROUP_ROWS that end once they hold GROUP_BYTES."""
+    """Yield `items` in lists of at most GROUP_ROWS, each ending once it reaches GROUP_BYTES."""
     group: list[Item] = []
     size = 0
     for item in items:

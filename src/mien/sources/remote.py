@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
 
-from mien.errors import SourceError
+from mien.errors import INSTALL, SourceError
 
-# Seconds until a host must have answered, between two parts of its answer, and until a store,
-# with all the retries of its library, must have said that it has the file.
+# Timeouts in seconds: to connect, between two parts of the response, and for a store, with all
+# retries of its library, to report that it has the file.
 CONNECT, READ, FOUND = 10, 60, 15
 # Which extra installs the file system of a scheme.
 EXTRAS = {"s3": "s3", "gs": "gs", "gcs": "gs"}
@@ -21,15 +21,15 @@ BY_HAND = "or download it by hand, set data.source to the file and data.url to n
 
 
 def fetch(url: str, sha256: str | None, folder: Path) -> Path:
-    """Return the file at `url`, downloaded into `folder` unless it lies there already.
+    """Return the file at `url`, downloaded into `folder` unless it is already there.
 
     Args:
-        url: http, https, s3 or gs address, a Google Drive link to a file, or a file's bare id.
-        sha256: expected hash of the file, hexadecimal; None: any.
-        folder: where downloads are kept, each in a folder named by a hash of its address.
+        url: http, https, s3 or gs address, a Google Drive link to a file, or just its id.
+        sha256: expected hash of the file, hexadecimal; None: not checked.
+        folder: for downloads, each in a folder named after a hash of its address.
 
     Raises:
-        SourceError: the address is of another kind, cannot be reached, or gives another file.
+        SourceError: the address is of another kind or cannot be reached, or the hash differs.
     """
     home = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
     home.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def fetch(url: str, sha256: str | None, folder: Path) -> Path:
 
 
 def is_drive(url: str) -> bool:
-    """Tell whether `url` is a Google Drive link or the bare id of a file there."""
+    """Return whether `url` is a Google Drive link or the id of a file there."""
     from gdown.parse_url import is_google_drive_url
 
     return re.fullmatch(r"[-\w]{25,}", url) is not None or is_google_drive_url(url)
@@ -75,9 +75,9 @@ def _download(url: str, folder: Path) -> Path:
     except ImportError as error:
         raise SourceError(
             f"data.url {url}: {error.name or error} is not installed; "
-            f"run: pip install 'mien[{EXTRAS.get(scheme, 'pipeline')}]'"
+            f"{INSTALL.format(EXTRAS.get(scheme, 'pipeline'))}"
         ) from error
-    # Each transport raises its own kinds, and all mean that the file did not come.
+    # Each transport raises its own exceptions; all mean that the download failed.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, FileNotFoundError):
@@ -87,7 +87,7 @@ def _download(url: str, folder: Path) -> Path:
         elif scheme == "s3":
             reason += " (a public bucket needs FSSPEC_S3_ANON=true)"
         raise SourceError(
-            f"data.url {url} cannot be downloaded: {reason}; mend the address or the connection, "
+            f"data.url {url} cannot be downloaded: {reason}; check the address and the connection, "
             f"{BY_HAND}"
         ) from error
 
@@ -101,7 +101,7 @@ def _from_web(url: str, folder: Path) -> Path:
     path = folder / (re.sub(r"[^\w.-]", "_", unquote(parts.path).split("/")[-1]) or "download")
     system, address = url_to_fs(url, **_timeouts(parts.scheme))
     if system.async_impl and parts.scheme in EXTRAS:
-        # Left alone, gcsfs looks for an unreachable store for four minutes and logs tracebacks.
+        # By default gcsfs tries an unreachable store for four minutes and logs tracebacks.
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
         sync(system.loop, system._info, address, timeout=FOUND)
     bar = {"desc": path.name, "unit": "B", "unit_scale": True, "delay": 2, "disable": None}
@@ -111,7 +111,7 @@ def _from_web(url: str, folder: Path) -> Path:
 
 
 def _timeouts(scheme: str) -> dict[str, object]:
-    """Return the options that make the file system of `scheme` give up in seconds."""
+    """Return the options that make the file system of `scheme` time out within seconds."""
     if scheme == "s3":
         times = {"connect_timeout": CONNECT, "read_timeout": READ, "retries": {"max_attempts": 1}}
         return {"config_kwargs": times}
@@ -136,7 +136,7 @@ def _from_drive(url: str, folder: Path) -> Path:
             bar.total = total
             bar.update(done - bar.n)
 
-        # A folder as output: gdown then keeps the name that Drive gives.
+        # With a folder as output gdown keeps the file's name in Drive.
         gdown.download(
             id=file,
             output=f"{folder}{os.sep}",

@@ -82,9 +82,10 @@ def form(file: SourceFile) -> Form | None:
         return None
     encoding = _encoding(head)
     text = head.decode(encoding, "replace")
-    if "\0" in text or not text.strip():
-        return None
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
+    # In a later line a byte of zero is a damaged row, which is named.
+    if not lines or "\0" in lines[0]:
+        return None
     counts = {mark: lines[0].count(mark) for mark in (",", ";", "\t", "|")}
     separator = max(counts, key=lambda mark: counts[mark])
     if not counts[separator]:
@@ -111,8 +112,10 @@ def opened(file: SourceFile) -> IO[bytes]:
 def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each row, from 1, and its cells by the names of the columns.
 
+    Cells that a short row lacks are empty.
+
     Raises:
-        SourceError: the file is damaged or a row has another number of cells; the row is named.
+        SourceError: the file is damaged or a row has more cells than columns; the row is named.
     """
     number = 0
     try:
@@ -126,7 +129,7 @@ def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
                 encoding=form.encoding,
                 encoding_errors="replace",
                 # Not str: pandas would keep text in Arrow, which is slow to read cell by cell.
-            dtype=object,
+                dtype=object,
                 keep_default_na=False,
                 na_values=[],
                 skipinitialspace=True,
@@ -136,12 +139,8 @@ def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
             ) as chunks,
         ):
             for chunk in chunks:
-                short = chunk.isna().any(axis=1).to_numpy()
-                for at, cells in enumerate(chunk.itertuples(index=False, name=None)):
+                for cells in chunk.itertuples(index=False, name=None):
                     number += 1
-                    if short[at]:
-                        count = sum(not isinstance(cell, float) for cell in cells)
-                        raise ValueError(f"expected {len(form.columns)} fields, got {count}")
                     yield number, dict(zip(form.columns, cells, strict=True))
     except (ValueError, csv.Error, UnicodeError, EOFError, OSError, lzma.LZMAError) as error:
         raise _row_error(file.path, number, form, error) from error
@@ -172,8 +171,11 @@ def _row_error(path: str, number: int, form: Form, error: Exception) -> SourceEr
         number = int(found[2]) - form.header
         text = f"expected {found[1]} fields, got {found[3]}"
         return SourceError(f"{path}: row {number}: {text}; mend or remove it")
-    told = number if text.startswith("expected") else number + 1
-    return SourceError(f"{path}: row {told}: {text[:200]}; mend or remove it")
+    if found := re.search(r"EOF inside string starting at row (\d+)", text):
+        # pandas counts lines from 0.
+        number = int(found[1]) - form.header
+        text = "a quote that never ends"
+    return SourceError(f"{path}: row {number + 1}: {text[:200]}; mend or remove it")
 
 
 def _encoding(head: bytes) -> str:

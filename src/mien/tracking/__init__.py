@@ -1,14 +1,14 @@
-"""What MLflow shows: one run for each trained model, one for each state of the pipeline.
+"""Logging to MLflow: one run per trained model, one per state of the pipeline.
 
-A run is found again by two tags. `mien.inputs` is known before the training: a run that was
-killed is resumed by it. `mien.key` is known after it, from the model's record: a model that
-has a finished run never gets another, wherever DVC restored it from.
+A run is found again by two tags. `mien.inputs` is known before the training and is used to resume
+a run that was killed. `mien.key` is known after it, from the model's record: a model that has a
+finished run never gets a second one, wherever DVC restored it from.
 
-A model's run belongs to every pipeline that uses the model, so it has no parent run; each
-pipeline's run names its members, as `mien.member.NAME` tags, in a table and in `members.json`.
-A trial of a study is a child of the run of the model that was tuned.
+A model can belong to several pipelines, so its run has no parent run; each pipeline's run names its
+members in `mien.member.NAME` tags, in a table and in `members.json`. A trial of a study is a child
+of the run of the tuned model.
 
-Nothing here imports MLflow before it is used; with `MIEN_TRACKING=off` nothing does.
+MLflow is imported only when it is used, and never with `MIEN_TRACKING=off`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ from typing import Any, Protocol
 from mien.errors import TrackingError
 from mien.project import ModelId
 
-# MLflow reads some of these when it is imported, so they stand here. A user's settings win.
+# MLflow reads some of these when it is imported, so they are set here. A user's settings win.
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": str(sys.stderr.isatty()).lower(),
-    # With MLflow's own 7 retries of 120 s a lost server would hold a training up for minutes.
+    # With MLflow's default of 7 retries of 120 s a lost server would delay a training for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    # A new database would be announced in several lines.
+    # Without the messages about a new database.
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
@@ -46,19 +46,19 @@ History = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class TrackedModel:
-    """A trained model, or an ensemble of some, and all that its run shows.
+    """A trained model or an ensemble, and everything that its run shows.
 
     Attributes:
         id: its identity.
-        inputs: key of that stage's inputs, as given to `live`.
+        inputs: key of its stage's inputs, as given to `live`.
         record: content of `record.json`.
-        validation: content of the stage's file in metrics/: scores on validation; of a net also
-            `parameters`, `multiply_adds` and `epochs`, of a tuned one `tuning`.
+        validation: content of the stage's file in metrics/: scores on validation; for a network
+            also `parameters`, `multiply_adds` and `epochs`, for a tuned one also `tuning`.
         test: scores on test.
-        history: one row per epoch, with its `epoch` from 1; numbers, or text that holds them.
+        history: one row per epoch, with its `epoch` from 1; numbers, or numbers as text.
         reports: folders of charts and tables, relative to the working folder.
         trials: rows of a study's trials.csv, as text.
-        members: models that an ensemble's combination uses, in its order.
+        members: models that an ensemble's combination uses, in order.
     """
 
     id: ModelId
@@ -73,18 +73,18 @@ class TrackedModel:
 
     @property
     def folder(self) -> Path:
-        """Holds `record.json` and, but for an ensemble, `model.weights.h5`."""
+        """Folder of `record.json` and, except for an ensemble, `model.weights.h5`."""
         return self.id.model_folder
 
 
 class Run(Protocol):
-    """A run that is being watched."""
+    """A run of a training in progress."""
 
     def log(self, history: History) -> None:
-        """Show the epochs of `history`, all so far, that the run lacks."""
+        """Log the epochs of `history`, which has all so far, that are not logged yet."""
 
     def finish(self, record: Mapping[str, Any], seconds: float) -> None:
-        """End the run, give it the record's key, and say how many seconds the epochs took."""
+        """End the run, set the record's key, and log the duration of the epochs."""
 
 
 class _Silent:
@@ -103,6 +103,18 @@ def rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def digest(folders: Iterable[Path]) -> str:
+    """Return the sha256 of all files in the folders, but of weights, whose hashes records hold."""
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    return key(
+        [
+            [file.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]
+            for file in files
+            if file.suffix != ".h5"
+        ]
+    )
+
+
 def key(content: Any) -> str:
     """Return the sha256 of `content` as canonical JSON, 64 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -116,17 +128,17 @@ def pipeline_key(models: Sequence[TrackedModel], evaluation: Mapping[str, Any]) 
 
 @contextmanager
 def live(model: ModelId, inputs_key: str, params: Mapping[str, Any], root: Path) -> Iterator[Run]:
-    """Show a training in MLflow while it runs, as a new run or the one that was interrupted.
+    """Log a training in MLflow while it runs, as a new run or the one that was interrupted.
 
-    If a finished run has these inputs already, nothing is logged. An exception in the block
-    ends the run as failed; the next one with the same inputs resumes it. A server that does not
-    answer costs one line on stderr, never the training; `track` logs what is missing then.
+    If a finished run has these inputs, nothing is logged. An exception in the block ends the run as
+    failed; the next training with the same inputs resumes it. If the server does not answer, one
+    line is printed to stderr and the training continues; `track` logs what is missing.
 
     Args:
-        model: that is trained.
-        inputs_key: key of all that the training depends on.
+        model: the model that is trained.
+        inputs_key: key of everything the training depends on.
         params: sections of params.yaml, with `model.arch`.
-        root: folder of the project, where the default store lies.
+        root: folder of the project, with the default store.
 
     Raises:
         TrackingError: MIEN_TRACKING is neither `on` nor `off`.
@@ -154,22 +166,23 @@ def track(
     card: str = "",
     report: str = "",
 ) -> list[str]:
-    """Bring MLflow to the state of the pipeline; what is there already stays as it is.
+    """Log the state of the pipeline to MLflow; existing runs are not changed.
 
     Args:
         models: every model of this state, an ensemble after its members.
         evaluation: content of metrics/evaluate.json; `champion` is the `name` of a model.
-        root: folder of the project, where the default store lies.
-        exported: folder of the champion's `model.onnx` and `card.json`; None: ONNX cannot hold it.
+        root: folder of the project, with the default store.
+        exported: folder of the champion's `model.onnx` and `card.json`; None if ONNX cannot
+            represent it.
         card: the champion's model card, Markdown; also the notes of its registered version.
-        report: the state as an HTML page. Both are kept with the pipeline's run.
+        report: the state as an HTML page. Both are artefacts of the pipeline's run.
 
     Returns:
         The sorted keys of the state's runs, the same whether MLflow is on or off.
 
     Raises:
-        TrackingError: MLflow does not answer or refuses, or MIEN_TRACKING is neither `on` nor
-            `off`.
+        TrackingError: MLflow does not answer or reports an error, or MIEN_TRACKING is neither
+            `on` nor `off`.
     """
     if _enabled():
         from mien.tracking import store
@@ -177,22 +190,56 @@ def track(
 
         with store.one_line_errors(root):
             pages = {"model_card.md": card, "report.html": report}
-            said = log_state(store.connect(root), models, evaluation, exported, pages)
+            said = log_state(store.connect(root), models, evaluation, exported, pages, alias())
     else:
         said = (
-            "nothing logged, as MIEN_TRACKING=off; to log this state later: "
-            "rm mlflow.tracked.json && dvc repro track"
+            "nothing logged, as MIEN_TRACKING=off; the next `dvc repro` without it logs this state"
         )
     print(f"MLflow: {said}", file=sys.stderr)
     return sorted([*(key(model.record) for model in models), pipeline_key(models, evaluation)])
 
 
+def alias() -> str:
+    """Return the alias for the best model of this state.
+
+    An experiment's is `challenger`: only the workspace itself, by `dvc repro`, moves `champion`.
+    """
+    return "challenger" if os.environ.get("DVC_EXP_NAME") else "champion"
+
+
+def is_logged(keys: Sequence[str], root: Path) -> bool:
+    """Tell whether the store holds the runs with these keys, and the alias; MLflow is not imported.
+
+    Of a server it is not known without asking, and so False.
+
+    Args:
+        keys: what `track` returned for this state.
+        root: folder of the project, where the default store lies.
+    """
+    from mien.tracking import local_store
+
+    return _enabled() and local_store.is_default() and local_store.holds(root, keys, alias())
+
+
+def promote(root: Path) -> str:
+    """Move `champion` to the model with the alias `challenger`; return in one line what changed.
+
+    Raises:
+        TrackingError: there is no challenger, or MLflow does not answer.
+    """
+    from mien.tracking import store
+    from mien.tracking.champion import promote_challenger
+
+    with store.one_line_errors(root):
+        return promote_challenger(store.connect(root))
+
+
 def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
-    """Return what the epochs of the model with this record took, None if no run tells it.
+    """Return the duration of the epochs of the model with this record, None if there is no run.
 
     Args:
         record: the model's `record.json`.
-        root: folder of the project, where the default store lies.
+        root: folder of the project, with the default store.
 
     Raises:
         TrackingError: MLflow does not answer.
@@ -206,21 +253,35 @@ def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
     return None if run is None else run.data.metrics.get("training_seconds")
 
 
-def examined(root: Path) -> str:
+def examined(root: Path, repair: bool = False) -> str:
     """Return in one line what the store holds; runs of dead processes are closed as killed.
 
     Args:
         root: folder of the project, where the default store lies.
+        repair: whether paths of a project that was moved or copied are set right.
 
     Raises:
         TrackingError: MLflow does not answer, or MIEN_TRACKING is neither `on` nor `off`.
     """
     if not _enabled():
         return "off"
-    from mien.tracking import runs, store
+    from mien.tracking import local_store, runs, store
 
-    if "MLFLOW_TRACKING_URI" not in os.environ and not (root / "mlflow.db").exists():
-        return "no runs yet"
+    if local_store.is_default():
+        if not (root / local_store.DATABASE).exists():
+            return "no runs yet"
+        if old := local_store.moved_from(root):
+            if not repair:
+                raise TrackingError(
+                    f"the store speaks of {old}, from where this project was moved or copied; run "
+                    "`mien doctor --repair` or `dvc repro`"
+                )
+            local_store.follow(root)
+        if not (root / local_store.ARTIFACTS).is_dir():
+            raise TrackingError(
+                f"{local_store.ARTIFACTS}/ is gone, and with it all models in MLflow; delete "
+                f"{local_store.DATABASE}, then `dvc repro` fills a new store"
+            )
     with store.one_line_errors(root):
         connected = store.connect(root)
         closed = runs.close_dead(connected)

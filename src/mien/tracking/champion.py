@@ -1,4 +1,4 @@
-"""Models in MLflow: logged so that it can serve them, the best one registered."""
+"""Models in MLflow: logged so that they can be served; the champion is registered."""
 
 from __future__ import annotations
 
@@ -7,42 +7,46 @@ import json
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
+from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from mien import tracking
+from mien.errors import TrackingError
 from mien.tracking.notes import about_version
 from mien.tracking.store import Store
 
 REGISTERED = "mien"
-ALIAS = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 ABOUT = """Reads the expression on a face.
 
-The alias `champion` stands on the best model on validation that params.yaml allows. A version's
-description tells what it takes."""
+The alias `champion` stands on the workspace's best model on validation, `challenger` on that of the
+last experiment (`dvc exp run`); `mien promote` makes it the champion. The description of a
+version tells what it takes."""
 ONNX = """The champion {name} as ONNX; docs/serving.md tells how to serve it.
 
 Input: a column `image`, image files as base64 text or bytes, and the param `detect`. Output: for
 each image a box, `emotion`, `confidence` and a column of probabilities per class."""
-KERAS = """The champion {name} as Keras, for ONNX cannot hold it (metrics/export.json tells why).
+KERAS = """The champion {name} as Keras: ONNX cannot represent it (reason in metrics/export.json).
 
 Input: faces, uint8, shape (N, S, S), grey 0 to 255. Output: a column of probabilities per class."""
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent
-# It belongs to prediction, and imports nothing of the pipeline.
+# It belongs to inference and imports nothing of the pipeline.
 SERVED_ONNX = PACKAGE / "inference" / "served_onnx.py"
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow")
 
 
 def log_model(store: Store, run: Run, trained: tracking.TrackedModel) -> str:
-    """Log the model as an output of its run; return its id. TensorFlow is not imported."""
+    """Log the model as an output of its run and return its id. Does not import TensorFlow."""
     spec = trained.record["spec"]
     side = spec["image_size"]
     nets = trained.members or [trained]
@@ -63,14 +67,23 @@ def log_model(store: Store, run: Run, trained: tracking.TrackedModel) -> str:
     )
 
 
-def register(store: Store, run: Run, exported: Path | None, card: str) -> str:
-    """Put the alias on the champion's version, made if there is none; return its number.
+def register(
+    store: Store,
+    run: Run,
+    model: tracking.TrackedModel,
+    exported: Path | None,
+    card: str,
+    alias: str,
+) -> str:
+    """Put the alias on the model's version, made if there is none; return in one line what changed.
 
     Args:
         store: where the models lie.
-        run: the champion's finished run.
+        run: the model's finished run.
+        model: the best one of a state.
         exported: folder of its `model.onnx` and `card.json`; None: it is registered as Keras.
         card: its model card, Markdown, for the notes of a new version.
+        alias: `champion` or `challenger`.
     """
     client = store.client
     try:
@@ -78,7 +91,7 @@ def register(store: Store, run: Run, exported: Path | None, card: str) -> str:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    # A model's record does not tell how it was exported, nor what will read its images.
+    # A model's record does not contain how it was exported, nor the code that reads images.
     key, served = run.data.tags["mien.key"], _digest(exported) if exported else "keras"
     found = [
         one.version
@@ -88,10 +101,52 @@ def register(store: Store, run: Run, exported: Path | None, card: str) -> str:
         if one.tags.get("mien.served", "keras") == served
     ]
     number = str(found[0] if found else _new_version(store, run, exported, served, card))
+    about = {
+        "mien.name": model.id.name,
+        "mien.validation_macro_f1": f"{model.validation['macro_f1']:.4f}",
+        "mien.data": model.record["data"].get("data/faces/validation", ""),
+    }
+    for tag, value in about.items():
+        client.set_model_version_tag(REGISTERED, number, tag, value)
+    return _moved(client, alias, number)
+
+
+def promote_challenger(store: Store) -> str:
+    """Put `champion` on the version of `challenger`; return in one line what changed.
+
+    Raises:
+        TrackingError: there is no challenger.
+    """
+    try:
+        challenger = store.client.get_model_version_by_alias(REGISTERED, CHALLENGER)
+    except MlflowException as error:
+        raise TrackingError(
+            "there is no challenger to promote; the best model of a `dvc exp run` becomes one"
+        ) from error
+    return _moved(store.client, CHAMPION, str(challenger.version))
+
+
+def _moved(client: MlflowClient, alias: str, number: str) -> str:
+    """Put the alias on a version; return where it was, both scores, and whether the data differ."""
     aliases = client.get_registered_model(REGISTERED).aliases
-    if str(aliases.get(ALIAS)) != number:
-        client.set_registered_model_alias(REGISTERED, ALIAS, number)
-    return number
+    before = aliases.get(alias)
+    if str(before) == number:
+        return f"{alias} stays {_told(client, number)}"
+    client.set_registered_model_alias(REGISTERED, alias, number)
+    if before is None:
+        return f"{alias} is now {_told(client, number)}"
+    old, new = (client.get_model_version(REGISTERED, str(one)).tags for one in (before, number))
+    same = "the same" if old.get("mien.data") == new.get("mien.data") else "other"
+    return (
+        f"{alias} moved from {_told(client, str(before))} to {_told(client, number)}, measured on "
+        f"{same} validation images"
+    )
+
+
+def _told(client: MlflowClient, number: str) -> str:
+    tags = client.get_model_version(REGISTERED, number).tags
+    score = tags.get("mien.validation_macro_f1", "unknown")
+    return f"{tags.get('mien.name', 'a model')} (version {number}, validation macro-F1 {score})"
 
 
 def _new_version(store: Store, run: Run, exported: Path | None, served: str, card: str) -> str:
@@ -99,14 +154,14 @@ def _new_version(store: Store, run: Run, exported: Path | None, served: str, car
     model_id = _log_onnx(store, run, exported, served) if exported else run.data.tags["mien.model"]
     number = client.create_model_version(
         REGISTERED,
-        # Not `models:/ID`: a database would look that up in the process's global store.
+        # Not `models:/ID`: with a database it would be looked up in the process's global store.
         client.get_logged_model(model_id).artifact_location,
         run_id=run.info.run_id,
         model_id=model_id,
         description=about_version((ONNX if exported else KERAS).format(name=name), card),
         tags={"mien.key": run.data.tags["mien.key"], "mien.served": served},
     ).version
-    # What the pages of the run and of the model show as its registered version.
+    # The pages of the run and of the model show this as the registered version.
     versions = json.dumps([{"name": REGISTERED, "version": number}])
     client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
     return number
@@ -114,8 +169,6 @@ def _new_version(store: Store, run: Run, exported: Path | None, served: str, car
 
 def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
     card = json.loads((exported / "card.json").read_text())
-    box = [ColSpec("long", side) for side in "xywh"]
-    shares = [ColSpec("double", name) for name in ("confidence", *card["classes"])]
     return _logged(
         store,
         run,
@@ -124,17 +177,35 @@ def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
         code=SERVED_ONNX,
         artifacts={"model": exported / "model.onnx", "card": exported / "card.json"},
         packages=SERVED_WITH,
-        signature=ModelSignature(
-            Schema([ColSpec("string", "image")]),
-            Schema([*box, ColSpec("string", "emotion"), *shares]),
-            ParamSchema([ParamSpec("detect", "boolean", False)]),
-        ),
+        signature=_onnx_signature(card["classes"]),
+    )
+
+
+def save_onnx(model: Path, card: Path, folder: Path) -> None:
+    """Write an ONNX file and its card into `folder`, which MLflow can serve without a store."""
+    mlflow.pyfunc.save_model(
+        folder,
+        python_model=str(SERVED_ONNX),
+        artifacts={"model": str(model), "card": str(card)},
+        pip_requirements=[f"{package}=={version(package)}" for package in SERVED_WITH],
+        signature=_onnx_signature(json.loads(card.read_text())["classes"]),
+    )
+
+
+def _onnx_signature(classes: Sequence[str]) -> ModelSignature:
+    box = [ColSpec("long", side) for side in "xywh"]
+    shares = [ColSpec("double", name) for name in ("confidence", *classes)]
+    return ModelSignature(
+        Schema([ColSpec("string", "image")]),
+        Schema([*box, ColSpec("string", "emotion"), *shares]),
+        ParamSchema([ParamSpec("detect", "boolean", False)]),
     )
 
 
 def _digest(exported: Path) -> str:
-    """Return a hash of all that decides what a version answers: its files and what reads images."""
-    code = [PACKAGE / "errors.py", *PACKAGE.glob("crops/*.py"), *PACKAGE.glob("inference/*.py")]
+    """Return a hash of all that affects a version's output: its files, the code for images."""
+    folders = ("crops/*.onnx", "crops/*.py", "inference/*.py")
+    code = [PACKAGE / "errors.py", *(file for files in folders for file in PACKAGE.glob(files))]
     files = [exported / "model.onnx", exported / "card.json", *sorted(code)]
     return tracking.key([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
 
@@ -150,17 +221,17 @@ def _logged(
     packages: tuple[str, ...],
     signature: ModelSignature,
 ) -> str:
-    """Return the id of the run's model with `key`; one that a kill left unfinished is completed.
+    """Return the id of the run's model with `key`; an incomplete one is completed.
 
     Args:
-        store: where it lies.
-        run: the run that it is an output of.
-        name: shown in MLflow.
-        key: of its content.
+        store: the store.
+        run: the run whose output it is.
+        name: its name in MLflow.
+        key: key of its content.
         code: the file that serves it.
-        artifacts: its files and folders, by the names that the code knows.
-        packages: what the code imports, pinned to the versions installed here.
-        signature: what it takes and gives.
+        artifacts: its files and folders, by the names that the code uses.
+        packages: packages that the code imports, pinned to the installed versions.
+        signature: its input and output.
     """
     client, run_id = store.client, run.info.run_id
     found = client.search_logged_models(
@@ -172,7 +243,7 @@ def _logged(
     model_id = logged.model_id
     if logged.status != LoggedModelStatus.READY:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # MLflow asks for an input example, and would run the model on it.
+            # MLflow asks for an input example, on which it would run the model.
             warnings.simplefilter("ignore", UserWarning)
             mlflow.pyfunc.save_model(
                 f"{folder}/model",
@@ -192,6 +263,6 @@ def _logged(
 
 
 def _package(folder: Path) -> str:
-    """Copy this package into `folder` without the nets that come with it; return where it is."""
+    """Copy this package into `folder` without the shipped models; return the path."""
     without = shutil.ignore_patterns("__pycache__", "pretrained")
     return str(shutil.copytree(PACKAGE, folder / "mien", ignore=without))

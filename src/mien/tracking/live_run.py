@@ -1,4 +1,4 @@
-"""A training's run in MLflow while it runs; whatever fails here, the training goes on."""
+"""The MLflow run of a training in progress; errors here do not stop the training."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mien import tracking
 from mien.project import ModelId
 from mien.tracking import runs, store
 
-# A server that times out costs 20 s an attempt: at most a tenth of the training's time.
+# Pause after a failure. A timeout costs 20 s per attempt: at most a tenth of the training's time.
 PAUSE_S = 200
 
 
 class LiveRun:
-    """A run that gets its epochs as they end; see `mien.tracking.live`."""
+    """A run to which epochs are logged as they end; see `mien.tracking.live`."""
 
     def __init__(self, model: ModelId, inputs: str, params: Mapping[str, Any], root: Path) -> None:
-        """Remember what the run is about; the first `log` begins it."""
+        """Store the properties of the run; the first `log` starts it."""
         self._model, self._inputs = model, inputs
         self._params, self._root = params, root
         self._run: Run | None = None
@@ -32,7 +32,7 @@ class LiveRun:
         self._quiet_until = 0.0
 
     def log(self, history: tracking.History) -> None:
-        """Log the epochs that the run lacks."""
+        """Log the epochs that are not logged yet."""
         if time.monotonic() < self._quiet_until:
             return
         with self._forgiven():
@@ -44,7 +44,7 @@ class LiveRun:
                 self._epochs |= {int(row["epoch"]) for row in new}
 
     def finish(self, record: Mapping[str, Any], seconds: float) -> None:
-        """End the run, give it the record's key, and say how long the training took."""
+        """End the run, set the record's key, and log the duration of the training."""
         with self._forgiven():
             if self._run is not None:
                 runs.log_scores(self._store, self._run, {"training_seconds": seconds})
@@ -65,11 +65,11 @@ class LiveRun:
         if self._run is None and finished is not None:
             _say(f"this training is there already, as run {finished.info.run_id}; not logged again")
         else:
-            # A second attempt keeps the run that the first one began.
+            # A second attempt continues the run of the first one.
             arch = self._params["model"]["arch"]
             self._run = self._run or runs.begin(
                 self._store,
-                self._model.run_name(arch),
+                self._model.run_name(runs.kind(self._params)),
                 stage=self._model.dvc_stage,
                 arch=arch,
                 name=self._model.name,
@@ -83,10 +83,10 @@ class LiveRun:
     def _forgiven(self) -> Iterator[None]:
         try:
             yield
-        # Whatever it is, hours of training are worth more.
+        # Any error here matters less than hours of training.
         except Exception as error:
             self._quiet_until = time.monotonic() + PAUSE_S
-            # What did arrive is asked for before more is logged.
+            # Before more is logged, the logged epochs are read again.
             self._begun = False
             if not self._warned:
                 _say(f"{store.reason(error)}; training goes on, `track` logs what is missing")

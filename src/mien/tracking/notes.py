@@ -1,4 +1,4 @@
-"""What the pages of the runs say, in Markdown."""
+"""Descriptions of runs, in Markdown."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from mlflow.entities import Run
 
 from mien import tracking
 
-# Characters of a version's description; a database refuses more.
+# Maximum length of a version's description; a database rejects more.
 LONGEST = 5000
-CUT = "The whole card is `model_card.md` among the artefacts of the pipeline's run."
+CUT = "The complete card is the artefact `model_card.md` of the pipeline's run."
 
 
 def about_model(model: tracking.TrackedModel, model_id: str, members: Mapping[str, Run]) -> str:
@@ -20,7 +20,7 @@ def about_model(model: tracking.TrackedModel, model_id: str, members: Mapping[st
     Args:
         model: the model.
         model_id: its id in MLflow, by which it is loaded.
-        members: runs of the models that an ensemble combines, by their names.
+        members: runs of the models that an ensemble combines, by name.
     """
     parts = [_combined(model, members) if members else _net(model)]
     if tuning := model.validation.get("tuning"):
@@ -37,8 +37,8 @@ def _net(model: tracking.TrackedModel) -> str:
     spec = model.record["spec"]
     return (
         f"**{spec['arch']}**, {model.validation['parameters']:,} parameters, "
-        f"{model.validation['multiply_adds']:,} multiply-adds an image; "
-        f"reads {', '.join(spec['classes'])}."
+        f"{model.validation['multiply_adds']:,} multiply-adds per image; "
+        f"classes {', '.join(spec['classes'])}."
     )
 
 
@@ -59,7 +59,7 @@ def _tuned(tuning: Mapping[str, Any]) -> str:
 def _combined(model: tracking.TrackedModel, members: Mapping[str, Run]) -> str:
     links = ", ".join(_link(name, run) for name, run in members.items())
     return (
-        f"**{model.record['combination']['method']}** of {links}; reads "
+        f"**{model.record['combination']['method']}** of {links}; classes "
         f"{', '.join(model.record['spec']['classes'])}. Cross-fitted on validation; macro-F1 there "
         f"minus that of the best member, {model.validation['best_member']}: "
         f"{_difference(model.validation['difference'])}."
@@ -75,7 +75,7 @@ def about_pipeline(
 
     Args:
         models: the models of the pipeline.
-        members: their runs, by the models' names.
+        members: their runs, by name.
         evaluation: content of metrics/evaluate.json.
     """
     columns = (
@@ -98,16 +98,16 @@ def about_pipeline(
         rows.append("".join(f"| {cell} " if cell else "| " for cell in cells) + "|")
     return (
         "\n".join(rows) + "\n\nIn brackets: 95 % bootstrap intervals. The champion is chosen on "
-        "validation; the last two columns compare with it on the same images of test."
+        "validation; the last two columns compare with it on the same test images."
     )
 
 
 def about_version(served: str, card: str) -> str:
-    """Return the notes of a registered version: what it takes, and of its model card what fits.
+    """Return the notes of a registered version: its interface, and as much of its card as fits.
 
     Args:
-        served: what it takes and gives.
-        card: Markdown; may be empty.
+        served: description of input and output.
+        card: the model card, Markdown; may be empty.
     """
     notes = f"{served}\n\n{card}".rstrip()
     if len(notes) <= LONGEST:
@@ -131,6 +131,6 @@ def _chance(p: float) -> str:
 
 
 def _difference(paired: Mapping[str, Any]) -> str:
-    """Return the difference in macro-F1, of what metrics.paired returned."""
+    """Return the difference in macro-F1 from a result of `metrics.paired`."""
     name = "macro_f1_difference"
     return f"{paired[name]:+.3f} ({paired[f'{name}_low']:+.3f} to {paired[f'{name}_high']:+.3f})"

@@ -1,4 +1,4 @@
-"""Where a run comes from: host, process, user, commit, DVC experiment."""
+"""The origin of a run: host, process, user, commit, DVC experiment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def host() -> str:
 
 
 def process() -> str:
-    """Return this process as `PID@START`; the start tells it from the next owner of the pid."""
+    """Return this process as `PID@START`; the start time distinguishes reused pids."""
     return f"{os.getpid()}@{psutil.Process().create_time():.0f}"
 
 
 def alive(process: str) -> bool:
-    """Tell whether `PID@START` runs on this host."""
+    """Return whether the process `PID@START` runs on this host."""
     pid, _, start = process.partition("@")
     try:
         found = psutil.Process(int(pid))
@@ -40,10 +40,10 @@ def tags() -> dict[str, str]:
     found = {"mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
     with suppress(KeyError, OSError):
         found["mlflow.user"] = getpass.getuser()
-    # No Git, or no repository: the run goes without.
+    # Without Git or a repository these tags are omitted.
     with suppress(OSError, subprocess.CalledProcessError):
         found["mlflow.source.git.commit"] = _git("rev-parse", "HEAD")
-        # What the pipeline itself rewrites does not count as a change.
+        # Files that the pipeline itself writes do not count as changes.
         written = (":!dvc.lock", ":!metrics", ":!reports")
         changed = _git("status", "--porcelain", "--", ".", *written)
         found["mien.dirty"] = "true" if changed else "false"

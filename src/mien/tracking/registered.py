@@ -1,4 +1,4 @@
-"""A registered model's files, for those who run it without MLflow."""
+"""Download the files of a registered model, to run it without MLflow."""
 
 import os
 from pathlib import Path
@@ -8,25 +8,26 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.errors import TrackingError
-from mien.tracking import store
+from mien.tracking import local_store, store
 
 
 def download(uri: str, folder: Path, root: Path) -> Path:
-    """Return where in `folder` the files of the model `uri`, such as `models:/NAME@ALIAS`, are.
+    """Download the model `uri`, such as `models:/NAME@ALIAS`; return the path in `folder`.
 
     Args:
-        uri: as MLflow writes it.
-        folder: an empty one.
-        root: folder of the project, where the default store lies.
+        uri: in MLflow's format.
+        folder: an empty folder.
+        root: folder of the project, with the default store.
 
     Raises:
-        TrackingError: there is no store, it does not answer or does not know the model.
+        TrackingError: there is no store, it does not answer, or there is no such model.
     """
-    # MLflow would make an empty store in any folder.
+    # MLflow would create an empty store in any folder.
     if "MLFLOW_TRACKING_URI" not in os.environ and not (root / "mlflow.db").is_file():
         raise TrackingError(
             f"{uri}: no mlflow.db in {root}; go to the project's folder or set MLFLOW_TRACKING_URI"
         )
+    local_store.follow(root)
     address = store.address(root)
     try:
         return Path(

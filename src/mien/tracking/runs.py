@@ -1,4 +1,4 @@
-"""Runs of the experiment: found by their tags, begun or resumed, filled, finished."""
+"""Runs of the experiment: find by tags, start or resume, log, finish."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -28,10 +29,23 @@ def find(store: Store, tag: str, value: str, *statuses: str) -> Run | None:
     return next((run for run in found if run.info.status in statuses), None)
 
 
-def close_dead(store: Store) -> int:
-    """End as killed what is still running on this host by its status, but has no process.
+def kind(params: Mapping[str, Any]) -> str:
+    """Return what tells a training from others in a list of runs: `compact ×2, 60 epochs`.
 
-    Returns how many those were.
+    Args:
+        params: the sections `model` and `train` of params.yaml.
+    """
+    model, train = params["model"], params["train"]
+    width, weights = model.get("width", 1.0), model.get("weights", "none")
+    name = model["arch"] if width == 1 else f"{model['arch']} ×{width:g}"
+    start = "" if weights == "none" else f", from {PurePath(weights).name}"
+    return f"{name}, {train['epochs']} epochs{start}"
+
+
+def close_dead(store: Store) -> int:
+    """End as killed the runs on this host that are marked as running but have no process.
+
+    Returns their number.
     """
     found = store.client.search_runs(
         [store.experiment],
@@ -44,17 +58,17 @@ def close_dead(store: Store) -> int:
 
 
 def begin(store: Store, title: str, *, stage: str, arch: str, name: str, inputs: str) -> Run:
-    """Return the interrupted run with these inputs, running again, or else a new one.
+    """Resume and return the interrupted run with these inputs, or start a new one.
 
-    A run that is alive, or runs on another host, is not touched; `close_dead` comes first.
+    A run that is alive, or is on another host, is not changed; call `close_dead` first.
 
     Args:
-        store: where the run lies.
-        title: what people read in the list of runs.
+        store: the store.
+        title: title in the list of runs.
         stage: DVC stage, or `pipeline`.
         arch: architecture of the model, or of the pipeline's champion.
         name: name of the model, or `pipeline`.
-        inputs: key of all that the run depends on.
+        inputs: key of everything the run depends on.
     """
     owner = {"mien.host": origin.host(), "mien.process": origin.process()}
     run = find(store, "mien.inputs", inputs, "KILLED", "FAILED")
@@ -72,9 +86,10 @@ def begin(store: Store, title: str, *, stage: str, arch: str, name: str, inputs:
 
 
 def finish(store: Store, run: Run, key: str) -> Run:
-    """End the run and give it `key`; return the finished run that has the key.
+    """End the run and set `key`; return the finished run that has the key.
 
-    A twin that finished first, from another process or host, stays, and this run is deleted.
+    If another process or host finished an identical run first, that one is kept and this run is
+    deleted.
     """
     twin = find(store, "mien.key", key, "FINISHED")
     if twin is not None:
@@ -93,7 +108,7 @@ def set_tags(store: Store, run: Run, tags: Mapping[str, str]) -> None:
 
 
 def log_params(store: Store, run: Run, params: Mapping[str, Any]) -> None:
-    """Log nested params under dotted names, as text of JSON; those that the run has stay."""
+    """Log nested params under dotted names, as JSON text; existing ones are not changed."""
     missing = [
         Param(_clean(name), value if isinstance(value, str) else json.dumps(value))
         for name, value in _flat(params).items()
@@ -104,7 +119,7 @@ def log_params(store: Store, run: Run, params: Mapping[str, Any]) -> None:
 
 
 def log_scores(store: Store, run: Run, values: Mapping[str, float]) -> None:
-    """Log the values that differ from what the run shows."""
+    """Log the values that differ from those of the run."""
     known = run.data.metrics
     new = {name: value for name, value in values.items() if known.get(_clean(name)) != value}
     _log_metrics(store, run, [_metric(name, value, 0) for name, value in new.items()])
@@ -116,12 +131,12 @@ def logged_epochs(store: Store, run: Run) -> set[int]:
 
 
 def log_epochs(store: Store, run: Run, history: History) -> None:
-    """Log every column of the history's rows but `epoch`, which is their step."""
+    """Log every column of the history's rows except `epoch`, which is the step."""
     _log_metrics(
         store,
         run,
         [
-            # As many digits as history.csv, so that a restored model shows the same curve.
+            # As many digits as in history.csv, so that a restored model has the same curve.
             _metric(column, round(float(value), 6), int(row["epoch"]))
             for row in history
             for column, value in row.items()
@@ -157,7 +172,7 @@ def _metric(name: str, value: float, step: int) -> Metric:
 
 
 def _clean(name: str) -> str:
-    # What MLflow allows in names of params and metrics; classes are named by users' folders.
+    # Characters that MLflow allows in names; class names come from users' folders.
     return re.sub(r"[^\w.\- :]", "_", name)
 
 

@@ -1,4 +1,4 @@
-"""The code that MLflow keeps beside a model's weights and runs to serve it: no pickle."""
+"""The code that MLflow stores with a model's weights and runs to serve it, instead of a pickle."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mien.ensembling.combination import combine
 class ServedModel(PythonModel):
     """A model of `mien`: grey faces in, one column of probabilities per class out.
 
-    The artefact `model` is a net's folder, or that of an ensemble, whose members' folders are
-    artefacts of the members' names.
+    The artefact `model` is the folder of a network or of an ensemble; the folders of an ensemble's
+    members are artefacts with the members' names.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the Keras models from their specs and weights."""
-        # Not above: logging the model runs this file, and needs no Keras.
+        # Not at the top: logging a model runs this file without Keras.
         from mien import models
 
         folders = {name: Path(path) for name, path in context.artifacts.items()}

@@ -17,9 +17,9 @@ from mien.tracking.champion import log_model, register
 from mien.tracking.store import Store
 from mien.tracking.trials import log_trials
 
-# What the metrics of a net hold beside the scores.
+# Metrics of a network that are not scores.
 FACTS = ("parameters", "multiply_adds", "epochs")
-# Of a combination, what is short enough for a param.
+# Parts of a combination that are short enough for a param.
 COMBINATION = ("method", "members", "temperature", "weights")
 
 
@@ -29,33 +29,35 @@ def log_state(
     evaluation: Mapping[str, Any],
     exported: Path | None,
     pages: Mapping[str, str],
+    alias: str,
 ) -> str:
-    """Log what MLflow lacks; return in one line what was done."""
+    """Log what MLflow lacks, put the alias on the best model; return in one line what was done."""
     runs.close_dead(store)
     members: dict[str, Run] = {}
     for model in models:
         members[model.record["name"]] = _model_run(store, model, members)
     added = _pipeline_run(store, models, members, evaluation, pages)
     champion = members[evaluation["champion"]]
-    number = register(store, champion, exported, pages["model_card.md"])
+    model = next(each for each in models if each.id.name == evaluation["champion"])
+    moved = register(store, champion, model, exported, pages["model_card.md"], alias)
     state = "new state of the pipeline" if added else "this state was there already"
-    name = f"{evaluation['champion']}, " if exported else f"{evaluation['champion']} (as Keras), "
-    return f"{state}; the champion, {name}is version {number} of the model mien"
+    return f"{state}; {moved}" + ("" if exported else "; as Keras, for ONNX cannot represent it")
 
 
 def _model_run(store: Store, model: tracking.TrackedModel, logged: Mapping[str, Run]) -> Run:
-    """Return the model's one finished run, with everything that people look for in it.
+    """Return the model's finished run, created and completed if needed.
 
     Args:
-        store: where the run lies.
+        store: the store.
         model: the model.
-        logged: finished runs, by their models' names; with those of an ensemble's members.
+        logged: finished runs by model name, including those of an ensemble's members.
     """
     key = tracking.key(model.record)
     run = runs.find(store, "mien.key", key, "FINISHED")
     if run is None:
         name, arch = model.record["name"], model.record["spec"]["arch"]
-        title = model.id.run_name(_combination(model).get("method", arch))
+        combination, params = _combination(model), model.record["params"]
+        title = model.id.run_name(combination["method"] if combination else runs.kind(params))
         run = runs.begin(
             store, title, stage=model.id.dvc_stage, arch=arch, name=name, inputs=model.inputs
         )
@@ -89,7 +91,7 @@ def _complete(
     model_id = run.data.tags.get("mien.model") or log_model(store, run, model)
     tags = {f"mien.{path}": md5 for path, md5 in record["data"].items()} | linked
     tags["mlflow.note.content"] = notes.about_model(model, model_id, members)
-    # Last: a run that was interrupted before here is completed the next time.
+    # Last: a run that was interrupted before this is completed the next time.
     runs.set_tags(store, run, tags | {"mien.model": model_id, "mien.content": content})
 
 
@@ -100,14 +102,14 @@ def _pipeline_run(
     evaluation: Mapping[str, Any],
     pages: Mapping[str, str],
 ) -> bool:
-    """Log the run of this state unless it is there; return whether it was missing.
+    """Log the run of this state unless it exists; return whether it was missing.
 
     Args:
-        store: where the runs lie.
+        store: the store.
         models: the models of this state.
-        members: their finished runs, by the models' names.
+        members: their finished runs, by name.
         evaluation: content of metrics/evaluate.json.
-        pages: text files that tell of the state, by name; empty ones are left out.
+        pages: text files about the state, by name; empty ones are omitted.
     """
     key = tracking.pipeline_key(models, evaluation)
     if runs.find(store, "mien.key", key, "FINISHED") is not None:
@@ -134,12 +136,12 @@ def _pipeline_run(
 
 
 def _combination(model: tracking.TrackedModel) -> Mapping[str, Any]:
-    """Return how an ensemble combines its members; nothing of a single net."""
+    """Return the combination of an ensemble; empty for a single network."""
     return model.record.get("combination", {})
 
 
 def _facts(model: tracking.TrackedModel) -> dict[str, Any]:
-    """Return what a run shows as params beside those of params.yaml."""
+    """Return the params of a run that are not from params.yaml."""
     spec, combination = model.record["spec"], _combination(model)
     facts = {name: model.validation[name] for name in FACTS if name in model.validation}
     facts |= {
@@ -152,14 +154,14 @@ def _facts(model: tracking.TrackedModel) -> dict[str, Any]:
 
 
 def _scores(model: tracking.TrackedModel) -> dict[str, float]:
-    # What they tell of the tuning or of the members is in the description and the artefacts.
+    # Other entries, about tuning or members, are in the description and the artefacts.
     shown = (*model.test, "folds")
     validation = {name: part for name, part in model.validation.items() if name in shown}
     return runs.scores("validation", validation) | runs.scores("test", model.test)
 
 
 def _data(digests: Mapping[str, str]) -> list[DatasetInput]:
-    """Return the data sets as MLflow's inputs, by the hashes that DVC gave them."""
+    """Return the data sets as MLflow inputs, identified by DVC's hashes."""
     sets = []
     for path, md5 in digests.items():
         context = "validation" if path.endswith("validation") else "training"

@@ -1,4 +1,4 @@
-"""The MLflow store: where it lies, and its one experiment."""
+"""The MLflow store: its address, and its only experiment."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mlflow.store.db import utils as db_utils
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.errors import TrackingError, masked
+from mien.tracking import local_store
 
 EXPERIMENT = "mien"
 
@@ -36,16 +37,17 @@ def address(root: Path) -> str:
 
 
 def connect(root: Path) -> Store:
-    """Return the store, with the database and the experiment created where they are missing.
+    """Return the store; database and experiment are created if they are missing.
 
-    A server decides itself where its artefacts lie; those of a database lie in
-    `root/mlartifacts`, as MLflow would otherwise put them into the working folder, which is a
-    passing one under `dvc exp run --temp`.
+    A server decides itself where it stores artefacts. With a database they are in
+    `root/mlartifacts`, because MLflow would otherwise use the working folder, which is temporary
+    under `dvc exp run --temp`.
     """
+    local_store.follow(root)
     uri = address(root)
     if file := re.match(r"sqlite:///([^?]+)", uri):
         _create(Path(file[1]))
-    # A database that does not answer would hold a training up for 102 seconds, not 3.
+    # Otherwise a database that does not answer would delay a training for 102 seconds, not 3.
     db_utils.MAX_RETRY_COUNT = 5
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -65,9 +67,9 @@ def connect(root: Path) -> Store:
 
 
 def _create(database: Path) -> None:
-    """Create the database if it is missing; it appears only when it is whole.
+    """Create the database if it is missing; it appears only when it is complete.
 
-    MLflow takes seconds to make its tables, and cannot use what a kill leaves of them.
+    MLflow takes seconds to create its tables, and cannot use a database with only some of them.
     """
     if database.exists():
         return
@@ -84,19 +86,19 @@ def _create(database: Path) -> None:
 
 @contextmanager
 def one_line_errors(root: Path) -> Iterator[None]:
-    """Turn what MLflow, its database or its artefact store raise into a TrackingError."""
+    """Turn exceptions of MLflow, its database or its artefact store into a TrackingError."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
             f"MLflow at {masked(address(root))} failed: {reason(error)}. The models and metrics "
-            "are safe: mend the store or set MIEN_TRACKING=off, then run dvc repro again"
+            "are safe: fix the store or set MIEN_TRACKING=off, then run dvc repro again"
         ) from error
 
 
 def reason(error: Exception) -> str:
     """Return the error's text as one short line without passwords."""
     text = masked(" ".join(str(error).split())) or type(error).__name__
-    # The cause stands last in what the HTTP client reports.
+    # The HTTP client's message ends with the cause.
     text = text.rpartition("Caused by ")[2].strip('(). "')
     return text if len(text) <= 200 else f"{text[:200]}…"

@@ -1,4 +1,4 @@
-"""A study's trials: each a child run of the run of the model that was tuned."""
+"""A study's trials, as child runs of the tuned model's run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from mlflow.entities import Metric, Param, Run
 from mien import tracking
 from mien.tracking.store import Store
 
-# What trials.csv says beside the searched params.
+# Columns of trials.csv that are not searched params.
 FACTS = ("trial", "state", "value", "epochs", "reason")
-# What one search of MLflow returns at most.
+# Maximum number of results of one search in MLflow.
 MOST = 50_000
 
 
 def log_trials(store: Store, parent: Run, model: tracking.TrackedModel) -> None:
-    """Log the trials that the parent's run lacks, and what an interruption left out of one.
+    """Log the trials that are missing or incomplete in the parent's run.
 
-    A trial is known by its whole row. It costs three requests, as MLflow takes the metrics and
-    params of one run at a time.
+    A trial is identified by its complete row. It takes three requests, because MLflow accepts
+    metrics and params for one run at a time.
 
     Args:
-        store: where the runs lie.
+        store: the store.
         parent: run of the tuned model.
         model: the tuned model, with its `trials`.
     """
@@ -34,8 +34,8 @@ def log_trials(store: Store, parent: Run, model: tracking.TrackedModel) -> None:
         max_results=MOST,
     )
     known = {run.data.tags.get("mien.trial"): run for run in children}
-    # No time of a trial is kept. At the experiment's begin they stand behind all other runs in
-    # the list, which shows the newest first and a hundred of them.
+    # There are no times of trials. With the creation time of the experiment they are listed after
+    # all other runs; the list shows the newest hundred.
     begin = store.client.get_experiment(store.experiment).creation_time or 0
     for row in model.trials:
         time = begin + int(row["trial"])
@@ -49,7 +49,7 @@ def _create(
 ) -> Run:
     tags = {
         "mlflow.parentRunId": parent.info.run_id,
-        # A stage of their own keeps trials out of what people search for by stage.
+        # A separate stage, so that searches by stage do not find trials.
         "mien.stage": "trial",
         "mien.arch": model.record["spec"]["arch"],
         "mien.trial": tracking.key(row),
@@ -61,10 +61,10 @@ def _create(
 
 
 def _complete(store: Store, run: Run, model: tracking.TrackedModel, row: Mapping[str, str]) -> None:
-    """Log and end the trial; to do so again, after an interruption, adds nothing twice."""
+    """Log and end the trial; repeating this after an interruption adds nothing twice."""
     identifier, time = run.info.run_id, run.info.start_time
     name = f"validation_{model.validation['tuning']['metric']}"
-    # An architecture's own value is empty.
+    # An empty value means the architecture's default.
     searched = {key: value for key, value in row.items() if key not in FACTS and value}
     store.client.log_batch(
         identifier,

@@ -1,4 +1,5 @@
-"""Training of one model and its cross-validation, resumable to the byte.
+"""Training of one model and its cross-validation, resumable with identical results.
 
-`augmentation` varies faces and `tensorboard` writes logs; the other modules import Keras.
+Importing `augmentation`, `distillation`, `recipe`, `schedule` or `tensorboard` does not import
+Keras; the other modules do.
 """

@@ -1,4 +1,4 @@
-"""Variations of faces: optics, light, pose and occlusion, drawn anew for each image."""
+"""Augmentation of faces: pose, light, blur, noise and occlusion, drawn for each image."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from mien.faces import BLOCK, Faces, SpooledImages
 if TYPE_CHECKING:
     from mien.params import Augment
 
-# A rectangle of random erasing is at most this much longer than wide, or wider than long.
+# Maximum aspect ratio of a rectangle of random erasing.
 LONGEST = 1 / 0.3
-# What each operation's range is when nothing changes; `strength` scales the distance from it.
+# The value at which an operation has no effect; `strength` scales the distance from it.
 NEUTRAL = {"brightness": 1, "zoom": 1, "rotation": 0, "shear": 0, "erase": 0, "blur": 0, "noise": 0}
 LIMITS = {"brightness": (0.05, np.inf), "zoom": (0.1, np.inf), "erase": (0, 1)}
 LIMITS |= {"blur": (0, np.inf), "noise": (0, np.inf)}
 
-# Of the preview.
+# Of the preview: faces, and variations of each.
 EXAMPLES, VARIATIONS = 10, 9
 
 
 def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
-    """Return each image once flipped, turned, sheared, zoomed, shifted, blurred, lit and so on.
+    """Return each image augmented once.
 
-    `params.Augment` names the operations; erasing and then noise come last. The geometry is one
-    affine map about the centre and one bilinear resampling, with the border mirrored, so that no
-    edge of the frame shows.
+    `params.Augment` has the operations; erasing and then noise are the last two. The geometric ones
+    are combined into one affine map about the centre and one bilinear resampling, with mirrored
+    borders, so that no edge of the frame is visible.
 
     Args:
         images: uint8, shape (N, S, S), 0 to 255; not written to.
-        rng: source of every draw; each image draws alike whatever is applied.
+        rng: source of all random draws; an image's draws do not depend on which are applied.
         augment: probability and range of each operation.
 
     Returns:
-        uint8, shape (N, S, S). An image that draws no operation is returned as it is.
+        uint8, shape (N, S, S). An image to which no operation is applied is returned unchanged.
     """
     draws = _draw(len(images), images.shape[1], rng, augment)
     return draws.applied(images, slice(None), rng)
@@ -48,7 +48,7 @@ def vary(images: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.n
 
 @dataclass(frozen=True)
 class _Draws:
-    """What each image is to undergo: drawn for all at once, applied to some at a time."""
+    """The operations for each image: drawn for all images at once, applied to some at a time."""
 
     maps: np.ndarray
     moved: np.ndarray
@@ -58,7 +58,7 @@ class _Draws:
     noises: np.ndarray
 
     def applied(self, images: np.ndarray, rows: slice, rng: np.random.Generator) -> np.ndarray:
-        """Return `images`, those at `rows` of all, varied; `rng` gives the noise, row by row."""
+        """Return `images`, those at `rows` of all, augmented; `rng` draws the noise by row."""
         maps, sigmas, factors = self.maps[rows], self.sigmas[rows], self.factors[rows]
         boxes, noises = self.boxes[rows], self.noises[rows]
         varied = np.array(images)
@@ -83,7 +83,7 @@ class _Draws:
 
 
 def _draw(count: int, side: int, rng: np.random.Generator, augment: Augment) -> _Draws:
-    """Draw what `count` images undergo."""
+    """Draw the operations for `count` images."""
     maps, moved = _affine_maps(count, side, rng, augment)
     factors = _drawn("brightness", count, rng, augment)
     boxes = _boxes(count, side, rng, augment)
@@ -92,15 +92,15 @@ def _draw(count: int, side: int, rng: np.random.Generator, augment: Augment) -> 
 
 
 def _drawn(name: str, count: int, rng: np.random.Generator, augment: Augment) -> np.ndarray:
-    """Return how far an operation goes for each image, its NEUTRAL where it is not applied."""
+    """Return an operation's value for each image, NEUTRAL if it is not applied."""
     operation, neutral = getattr(augment, name), NEUTRAL[name]
     if not operation.probability:
-        # Draws nothing, so that the other operations vary images as if there were none such.
+        # Draws nothing, so that the draws of the other operations stay the same.
         return np.full(count, float(neutral))
     applied = rng.random(count) < operation.probability
     low, high = operation.range
     distance = augment.strength * (rng.uniform(low, high, count) - neutral)
-    # A factor of 0 or less would leave no face, and no rectangle is larger than the image.
+    # A factor of 0 or less would leave no face, and a rectangle cannot exceed the image.
     lowest, highest = LIMITS.get(name, (-np.inf, np.inf))
     return np.where(applied, np.clip(neutral + distance, lowest, highest), neutral)
 
@@ -108,7 +108,7 @@ def _drawn(name: str, count: int, rng: np.random.Generator, augment: Augment) ->
 def _affine_maps(
     count: int, side: int, rng: np.random.Generator, augment: Augment
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return forward maps in pixels, (count, 2, 3), and which of them move anything.
+    """Return forward maps in pixels, (count, 2, 3), and which of them are not the identity.
 
     A map flips, then zooms, shears and rotates about the centre, then shifts; y points down.
     """
@@ -132,11 +132,11 @@ def _affine_maps(
 
 
 def _boxes(count: int, side: int, rng: np.random.Generator, augment: Augment) -> np.ndarray:
-    """Return top, left, height and width of what noise fills in each image: int, (count, 4).
+    """Return top, left, height and width of the erased rectangle: int, (count, 4).
 
-    Random erasing (Zhong et al. 2017, arXiv:1708.04896) with random grey levels, but the
-    aspect ratio is drawn on a log scale, so that tall and wide are equally likely, and
-    within what fits the image, so that no draw is repeated.
+    Random erasing (Zhong et al. 2017, arXiv:1708.04896) with random grey levels. Unlike there,
+    the aspect ratio is drawn on a log scale, so that tall and wide are equally likely, and is
+    limited so that the rectangle fits the image, so that no draw is repeated.
     """
     area = _drawn("erase", count, rng, augment)
     longest = np.minimum(LONGEST, 1 / np.maximum(area, 1e-9))
@@ -149,20 +149,20 @@ def _boxes(count: int, side: int, rng: np.random.Generator, augment: Augment) ->
 
 
 def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
-    """Return the faces, `augment.copies` varied copies of each, and what balances the classes.
+    """Return the faces, `augment.copies` augmented copies of each, and images to balance classes.
 
     Balancing counts originals and copies. `mirror` fills the smaller classes with mirrored
-    images up to the largest class, each image mirrored once at most.
+    images up to the size of the largest class; each image is mirrored at most once.
 
     Args:
-        faces: the train split; nothing else may enter.
+        faces: the train split, never another one.
         augment: copies, balance and operations.
         seed: equal seeds give equal images.
 
     Returns:
-        Originals in their order, then the copies, then the balance, the images in a temporary
-        file. A copy keeps the name, the label, the group and the targets of its original; `copy`
-        numbers an original's copies.
+        Originals in their order, then the copies, then the mirrored images; the images are in a
+        temporary file. A copy has the name, label, group and targets of its original; `copy`
+        numbers the copies of an original.
     """
     rng = np.random.default_rng(seed)
     every = np.arange(len(faces))
@@ -186,7 +186,7 @@ def training_set(faces: Faces, augment: Augment, seed: int) -> Faces:
 def _append_varied(
     images: SpooledImages, faces: Faces, rng: np.random.Generator, augment: Augment
 ) -> None:
-    """Append all faces, each varied once, to `images`."""
+    """Append all faces, each augmented once, to `images`."""
     draws = _draw(len(faces), faces.images[0].shape[0], rng, augment)
     for start in range(0, len(faces), BLOCK):
         block = slice(start, start + BLOCK)
@@ -194,9 +194,9 @@ def _append_varied(
 
 
 def _missing(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return rows of `labels`, in random order by class, that fill up the smaller classes.
+    """Return rows of `labels`, in random order by class, that fill the smaller classes.
 
-    A row comes once at most, so a class grows to twice its size at most.
+    A row occurs at most once, so a class grows to at most twice its size.
     """
     counts = np.bincount(labels)
     rows = [
@@ -209,7 +209,7 @@ def _missing(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def preview(faces: Faces, augment: Augment, seed: int) -> tuple[list[np.ndarray], list[str]]:
     """Return rows of a face and its variations, uint8, shape (S, S), and their captions.
 
-    A row has 1 + VARIATIONS pictures; the EXAMPLES faces show the classes in turn.
+    A row has 1 + VARIATIONS pictures; the EXAMPLES faces alternate between the classes.
     """
     turn = faces.index.groupby("label", observed=True).cumcount().to_numpy()
     rng = np.random.default_rng((seed, 1))

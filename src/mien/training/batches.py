@@ -1,4 +1,4 @@
-"""Batches whose order and variations follow from (seed, epoch, batch) alone."""
+"""Batches whose order and augmentation derive from (seed, epoch, batch) only."""
 
 import keras
 import numpy as np
@@ -25,20 +25,21 @@ class Batches(keras.utils.PyDataset):
 
         Args:
             faces: the training set.
-            batch_size: the largest batch; sizes differ by one image at most, because a small
-                last batch would upset batch normalisation.
+            batch_size: maximum batch size; sizes differ by at most one image, because a small
+                last batch would disturb batch normalisation.
             mixup: alpha of the Beta distribution, 0 for none.
-            augment: varies the images if its `each_epoch` is set.
-            seed: together with `epoch` and the number of a batch the source of its draws.
-            epoch: counts from 0.
-            devices: that share each batch evenly. Sizes are its multiples and differ by one of
-                them at most; images that this takes come twice, others in each epoch.
+            augment: augments the images if its `each_epoch` is set.
+            seed: seed of the draws, together with `epoch` and the number of the batch.
+            epoch: counted from 0.
+            devices: number of devices that share each batch evenly. Batch sizes are multiples
+                of it and differ by at most one multiple; the images needed for that, different
+                ones in each epoch, occur twice.
         """
         super().__init__()
         self._faces, self._targets = faces, faces.soft_targets()
         self._mixup, self._augment = mixup, augment
         self._seed, self._epoch = seed, epoch
-        # 0 is the order, 1 and up are the batches.
+        # 0 seeds the order, 1 and up the batches.
         order = np.random.default_rng((seed, epoch, 0)).permutation(len(faces))
         shares = np.resize(order, (-(-len(faces) // devices), devices))
         count = -(-len(shares) // max(1, batch_size // devices))
@@ -62,9 +63,9 @@ class Batches(keras.utils.PyDataset):
 def mix(
     images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return each image and target blended with those of a random partner.
+    """Return each image and target mixed with those of a random partner.
 
-    Mixup (Zhang et al. 2018, arXiv:1710.09412), the weight drawn for each pair.
+    Mixup (Zhang et al. 2018, arXiv:1710.09412) with a weight for each pair.
 
     Args:
         images: float32, shape (B, S, S).

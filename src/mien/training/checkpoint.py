@@ -1,4 +1,4 @@
-"""A checkpoint for each finished epoch; a kill at any moment leaves the last one whole."""
+"""A checkpoint for each finished epoch; a kill at any moment leaves the last one intact."""
 
 import json
 import os
@@ -13,13 +13,13 @@ STATE = "state.json"
 
 @dataclass
 class TrainingState:
-    """What training carries from epoch to epoch, beside the model and its optimiser.
+    """The state of a training between epochs, besides the model and its optimiser.
 
     Attributes:
-        history: one row of figures for each finished epoch.
+        history: one row of metrics for each finished epoch.
         average: moving average of the weights.
         best: the averaged weights of the epoch with the lowest validation loss.
-        seconds: that the finished epochs took.
+        seconds: duration of the finished epochs.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -34,9 +34,9 @@ class TrainingState:
 
 
 def save(folder: Path, model: keras.Model, state: TrainingState) -> None:
-    """Write the model, its optimiser and `state` into `folder`, then drop the epoch before.
+    """Write the model, its optimiser and `state` into `folder`, then remove the previous epoch.
 
-    Only the renaming of the state file makes the new files the checkpoint.
+    The new files become the checkpoint only when the state file is renamed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     epoch = f"{len(state.history):05d}"
@@ -53,17 +53,17 @@ def save(folder: Path, model: keras.Model, state: TrainingState) -> None:
 
 
 def finished(folder: Path) -> int:
-    """Return how many epochs the checkpoint in `folder` has behind it, 0 without one."""
+    """Return the number of finished epochs of the checkpoint in `folder`, 0 without one."""
     path = folder / STATE
     return len(json.loads(path.read_text())["history"]) if path.exists() else 0
 
 
 def load(folder: Path, model: keras.Model) -> TrainingState:
-    """Return the state last saved in `folder`, its weights now in `model`; else a new state.
+    """Load the checkpoint in `folder` into `model` and return its state; else a new state.
 
     Args:
-        folder: may be missing or hold the files of an epoch that was cut off.
-        model: compiled, its optimiser built.
+        folder: may be missing, or have files of an interrupted epoch.
+        model: compiled, with its optimiser built.
     """
     if not (folder / STATE).exists():
         return TrainingState(average=model.get_weights())

@@ -1,4 +1,4 @@
-"""Targets of a student: what the ensemble says of the training images, mixed with their labels.
+"""Targets of a student: the ensemble's probabilities mixed with the labels.
 
 Hinton et al. 2015, Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
 """
@@ -25,15 +25,15 @@ def with_ensemble_targets(
 ) -> Faces:
     """Return the training images with a student's targets.
 
-    A target is `share` times the ensemble's calibrated probabilities, each member's being the
-    mean over the image and its mirror image, plus the rest times the smoothed label.
+    A target is `share` times the ensemble's calibrated probabilities plus (1 - share) times the
+    smoothed label. Each member's probabilities are averaged over the image and its mirror image.
 
     Args:
         training: N images.
-        combination: the ensemble's, see `mien.ensembling.combination`.
-        folders: of each member's `record.json` and weights, by its name.
-        share: of the ensemble in the targets, 0 to 1.
-        smoothing: share of the labels that is spread over all classes, 0 to 1.
+        combination: that of the ensemble, see `mien.ensembling.combination`.
+        folders: folder of each member's `record.json` and weights, by its name.
+        share: weight of the ensemble in the targets, 0 to 1.
+        smoothing: label smoothing, 0 to 1.
     """
     parts = {
         name: tta.predict(load(folders[name]), training.images, "flip", name)

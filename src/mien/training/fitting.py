@@ -1,7 +1,7 @@
-"""Training of one model, from its last finished epoch, to the bytes of an undisturbed run.
+"""Training of one model; a resumed run gives the same bytes as an uninterrupted one.
 
-Everything random follows from (seed, epoch, batch), and all that an epoch hands to the next
-lies in its checkpoint.
+All random draws derive from (seed, epoch, batch), and the complete state between two epochs is in
+the checkpoint.
 """
 
 import math
@@ -33,21 +33,21 @@ from mien.training.muon import Muon
 from mien.training.recipe import with_default_rate
 
 History = list[dict[str, float]]
-# Of the metrics, those that every epoch is measured by on validation.
+# The metrics that are computed on validation after every epoch.
 MEASURED = ("accuracy", "macro_f1", "roc_auc", "log_loss")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model and how it got there.
+    """A trained model and its history.
 
     Attributes:
         model: not compiled, in float32.
-        history: a row for each epoch: epoch (from 1), loss, accuracy (of the training, under
-            augmentation), val_loss, val_accuracy, val_macro_f1, val_roc_auc, val_log_loss (of
+        history: a row for each epoch: epoch (from 1), loss and accuracy (on augmented training
+            images), val_loss, val_accuracy, val_macro_f1, val_roc_auc and val_log_loss (with
             the averaged weights) and learning_rate (of the epoch's last step). `loss` and
-            `val_loss` are label-smoothed alike, `val_log_loss` is not.
-        seconds: that the epochs took, of all attempts; no out of the pipeline holds it.
+            `val_loss` use the same label smoothing, `val_log_loss` none.
+        seconds: duration of the epochs over all attempts; no output of the pipeline contains it.
     """
 
     model: keras.Model
@@ -68,35 +68,35 @@ def fit(
     watch: Callable[[History], None] = lambda history: None,
     title: str = "epoch",
 ) -> Trained:
-    """Train the model of `spec`, going on from the checkpoint if there is one.
+    """Train the model of `spec`, resuming from the checkpoint if there is one.
 
     The model's weights are the moving average (`train.ema`) after the last epoch or, with
     early stopping, after the epoch with the lowest validation loss.
 
-    A net that starts from trained weights learns in two phases, see `mien.training.freezing`.
-    Its head alone learns for an epoch at the full rate; then, with a new optimiser and the
-    schedule from its warm-up on, every layer, those with trained weights at `train.trunk_rate` of
-    the rate. Where the trained weights are also those of the head, all learn at once. With a
-    number in the spec's `unfreeze`, the head alone learns for the first quarter of the epochs,
-    then also as many layers below it, at a tenth of the schedule's rate.
+    A network that starts from pretrained weights is trained in two phases, see
+    `mien.training.freezing`: only its head for one epoch at the full learning rate; then all
+    layers, with a new optimiser and a schedule that starts again with its warm-up, the pretrained
+    ones at `train.trunk_rate` times the rate. If the head is pretrained, too, there is no first
+    phase. If the spec's `unfreeze` is a number, only the head is trained for the first quarter of
+    the epochs, then also the last `unfreeze` layers, at a tenth of the learning rate.
 
     Args:
         spec: see `mien.models`.
-        training: images to learn from.
-        validation: images to measure each epoch on; training never learns from them.
-        train: how to train.
-        augment: how images vary if its `each_epoch` is set.
-        seed: of the first weights, the order, the variations and the dropout.
-        checkpoints: folder of this training alone: same arguments, same folder.
-        pretrained: trained weights that a transfer net starts from.
-        watch: called with the history so far after each epoch, once the epoch is saved.
-        title: what the progress line calls an epoch.
+        training: training images.
+        validation: images on which each epoch is measured.
+        train: section `train` of params.
+        augment: augmentation, if its `each_epoch` is set.
+        seed: seed of the initial weights, the order, the augmentation and the dropout.
+        checkpoints: folder of this training only: same arguments, same folder.
+        pretrained: weights that the network starts from.
+        watch: called with the history after each epoch, once its checkpoint is saved.
+        title: name of an epoch in progress messages.
 
     Raises:
         TrainingError: the loss is no longer a number.
     """
     train = with_default_rate(train, spec)
-    # On one device, as it is used later; it also measures each epoch.
+    # On one device, as it is used later; it is also used to measure each epoch.
     trained = models.build(spec, seed)
     model = models.build(spec, seed, train.precision, train.devices)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
@@ -107,7 +107,7 @@ def fit(
         if pretrained.merged and not finished:
             restandardise(model, training.images)
     with models.spread(train.devices):
-        # The checkpoint holds the optimiser of the epoch that wrote it.
+        # The checkpoint contains the optimiser of the phase in which it was written.
         phases.begin(model, loss, max(0, finished - 1))
     state = checkpoint.load(checkpoints, model)
     with models.spread(train.devices):
@@ -149,7 +149,7 @@ def fit(
 
 
 class _Phases:
-    """What learns in which epoch, and at what rate."""
+    """Which layers are trained in which epoch, and at what learning rate."""
 
     def __init__(
         self,
@@ -159,14 +159,14 @@ class _Phases:
         model: keras.Model,
     ) -> None:
         self.train, self._unfreeze, self._pretrained = train, unfreeze, pretrained
-        # Epochs in which the head alone learns.
+        # Number of epochs that train only the head.
         self.head = head_epochs(train.epochs, unfreeze) if pretrained else 0
         if pretrained and unfreeze is None:
             new = [x for x in leaves(model) if x.weights and x.name not in pretrained.layers]
             self.head = self.head if new else 0
 
     def begin(self, model: keras.Model, loss: keras.losses.Loss, epoch: int) -> None:
-        """Let learn what learns in the epoch, counted from 0, with a new optimiser."""
+        """Set which layers are trained in `epoch`, from 0, and compile with a new optimiser."""
         if self._pretrained:
             if epoch < self.head:
                 freeze(model, 0)
@@ -196,9 +196,9 @@ class _Phases:
 def _compile(
     model: keras.Model, loss: keras.losses.Loss, train: Train
 ) -> keras.optimizers.Optimizer:
-    """Give the model a new optimiser for what can learn in it now, and return that.
+    """Compile the model with a new optimiser for its trainable weights, and return that.
 
-    In half precision the model's own is another, which scales the loss around it.
+    In half precision the model's optimiser is another one, which wraps it and scales the loss.
     """
     rate, decay = train.learning_rate, train.weight_decay
     if train.optimizer == "adamw":
@@ -213,13 +213,13 @@ def _compile(
         optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     model.compile(optimizer, loss, metrics=[accuracy])
-    # A checkpoint's weights find no place in an optimiser that is not built.
+    # A checkpoint can only be loaded into an optimiser that is built.
     model.optimizer.build(model.trainable_variables)
     return optimizer
 
 
 def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set the state of every random layer, which no weights file holds, from (seed, epoch)."""
+    """Set the state of every random layer, which weights files lack, from (seed, epoch)."""
     weights = {id(variable) for variable in model.weights}
     generators = [variable for variable in model.variables if id(variable) not in weights]
     states = np.random.SeedSequence((seed, epoch)).generate_state(2 * len(generators))
@@ -253,7 +253,7 @@ class _Steps(keras.callbacks.Callback):
         self._bar.update()
         if self._average:
             step = self._epoch * self._steps + batch
-            # A young average would else stay near the random weights it began with.
+            # Otherwise the average would stay near the random initial weights for long.
             momentum = min(self._train.ema, (1 + step) / (10 + step))
             self._average.update(momentum)
 

@@ -18,13 +18,13 @@ METRICS = ("accuracy", "macro_f1", "roc_auc")
 
 
 def splits(training: Faces, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows of the images to learn from and of those to measure on, for each fold.
+    """Yield for each fold the rows to train on and the rows to measure on.
 
-    Folds are stratified by class. Images of one group stay together, a copy with its
-    original, and only originals are measured on.
+    Folds are stratified by class. Images of one group stay together, also a copy with its
+    original; only originals are measured on.
 
     Raises:
-        ParamError: a class has fewer groups of images than there are folds.
+        ParamError: a class has fewer groups of images than folds.
     """
     groups = training.index.groupby("label", observed=False)["group"].nunique()
     if groups.min() < folds:
@@ -48,19 +48,19 @@ def out_of_fold(
     checkpoints: Path,
     pretrained: Pretrained | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield rows of originals, and what a net that learnt from the other folds says of them.
+    """Yield rows of originals, and the probabilities of a network trained on the other folds.
 
     Args:
         spec: see `mien.models`.
         training: images and their copies.
-        train: how to train each fold, and `folds`, how many.
-        augment: how images vary in each epoch.
-        seed: of the folds and of each training.
-        checkpoints: folder of this cross-validation alone; it goes on from there.
-        pretrained: trained weights that a transfer net starts from.
+        train: how to train each fold, and `folds`, their number.
+        augment: augmentation in each epoch.
+        seed: seed of the folds and of each training.
+        checkpoints: folder of this cross-validation only; it resumes from there.
+        pretrained: weights that a transfer network starts from.
 
     Yields:
-        For each fold int rows, (n,), and float32 probabilities, (n, C); each original once.
+        For each fold int rows, (n,), and float32 probabilities, (n, C); each original occurs once.
     """
     for fold, (learn, measure) in enumerate(splits(training, train.folds, seed), start=1):
         measured = training.take(measure)
@@ -81,15 +81,15 @@ def out_of_fold(
 def judge(
     arch: str, faces: Faces, train: Train, augment: Augment, seed: int, checkpoints: Path
 ) -> np.ndarray:
-    """Return what nets that have not learnt from an image say of it: float32, shape (N, C).
+    """Return the out-of-fold probabilities of each image: float32, shape (N, C).
 
     Args:
-        arch: of the nets.
+        arch: architecture of the networks.
         faces: N images without copies.
-        train: how each net is trained, and `folds`, how many there are.
-        augment: how images vary in each epoch.
-        seed: of the folds and of each training.
-        checkpoints: folder of this alone; it resumes from there.
+        train: how each network is trained, and `folds`, their number.
+        augment: augmentation in each epoch.
+        seed: seed of the folds and of each training.
+        checkpoints: folder of this cross-validation only; it resumes from there.
     """
     spec = {"arch": arch, "classes": list(faces.classes), "image_size": faces.images.shape[1]}
     probabilities = np.empty((len(faces), len(faces.classes)), np.float32)
@@ -101,13 +101,13 @@ def judge(
 
 
 def cross_validate(spec: Mapping[str, Any], training: Faces, **how: Any) -> dict[str, Any]:
-    """Return mean and spread of the scores over `train.folds` trainings.
+    """Return mean and standard deviation of the scores over `train.folds` trainings.
 
-    Arguments are those of `out_of_fold`.
+    The arguments are those of `out_of_fold`.
 
     Returns:
         `accuracy`, `macro_f1` and `roc_auc`, each as `_mean` and as `_std`, the sample standard
-        deviation; `each`: for each fold the three and `n`, the number of images measured on.
+        deviation; `each`: for each fold these three scores and `n`, the number of images.
         Rounded to 6 digits.
     """
     each = []

@@ -1,4 +1,4 @@
-"""Which layers of a net with trained weights learn when, and how fast: the head before the rest."""
+"""Which layers of a pretrained network are trained when, and how fast: first the head."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,21 +8,21 @@ from keras import layers
 
 from mien.models.transfer import trunk
 
-# Share of the epochs in which the head alone learns, where a number of layers learns after it.
+# Fraction of the epochs in which only the head is trained, if `unfreeze` is a number.
 HEAD_SHARE = 0.25
-# Afterwards the learning rate is this part of the schedule's: trained weights need small steps.
+# Afterwards the schedule's learning rate is multiplied by this: pretrained weights need small
+# steps.
 FINE = 0.1
-# Of batch normalisation that goes on learning: it forgets the faces of the start in some 50 steps.
+# Momentum of batch normalisation that is trained: old statistics fade within some 50 steps.
 MOMENTUM = 0.95
 
 
 def head_epochs(epochs: int, unfreeze: int | None) -> int:
-    """Return how many of the first epochs train the head alone.
+    """Return the number of epochs that train only the head: all if `unfreeze` is 0.
 
     Args:
-        epochs: of the whole training.
-        unfreeze: number of layers that learn afterwards, with 0 none ever; None: all, after one
-            epoch.
+        epochs: epochs of the whole training.
+        unfreeze: number of layers that are trained afterwards; None: all, after one epoch.
     """
     if unfreeze is None:
         return min(1, epochs - 1)
@@ -30,10 +30,10 @@ def head_epochs(epochs: int, unfreeze: int | None) -> int:
 
 
 def freeze(model: keras.Model, learning: int) -> None:
-    """Let the head and the last `learning` layers of the trunk below it learn, no others.
+    """Make the head and the last `learning` layers of the network below it trainable, no others.
 
-    Batch normalisation never thaws: with a face data set's small batches it would lose the
-    statistics that the trained weights rely on. Frozen, it runs in inference mode.
+    Batch normalisation stays frozen: in small batches of faces it would lose the statistics that
+    the pretrained weights depend on. When frozen, it runs in inference mode.
     """
     below = trunk(model)
     for place, layer in enumerate(below):
@@ -42,7 +42,7 @@ def freeze(model: keras.Model, learning: int) -> None:
 
 
 def thaw(model: keras.Model) -> None:
-    """Let every layer learn; batch normalisation takes on the statistics of the training faces."""
+    """Make every layer trainable; batch normalisation adapts to the training images."""
     for layer in trunk(model):
         layer.trainable = True
         if isinstance(layer, layers.BatchNormalization):
@@ -52,11 +52,12 @@ def thaw(model: keras.Model) -> None:
 def slow_down(
     optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable], factor: float
 ) -> None:
-    """Let the optimiser take `factor` of its rate, and so of its decay, for some variables.
+    """Multiply the optimiser's learning rate and weight decay by `factor` for some variables.
 
     Args:
-        optimizer: built; its `update_step` alone would not do: torch's steps are of many variables.
-        variables: those that learn more slowly.
+        optimizer: built; replacing its `update_step` is not enough, as torch updates many variables
+            in one step.
+        variables: the variables that are trained more slowly.
         factor: above 0, at most 1.
     """
     slow = {id(variable) for variable in variables}

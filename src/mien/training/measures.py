@@ -1,4 +1,4 @@
-"""What a trained model's metrics file says: its costs and its scores on validation."""
+"""The content of a trained model's metrics file: its costs and its scores on validation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,13 +17,13 @@ def measures(
     """Return the model's metrics, ready for JSON, and its probabilities on validation.
 
     Args:
-        trained: what `fitting.fit` returned.
-        validation: N images; training learnt from none of them.
+        trained: the result of `fitting.fit`.
+        validation: N images that were not used for training.
         record: the model's record, see `recipe.Recipe.record`.
 
     Returns:
-        `arch`, `pretrained`, `parameters`, `multiply_adds` (of one image), `epochs`, and what
-        `metrics.score_faces` says; float32 probabilities, shape (N, C).
+        `arch`, `pretrained`, `parameters`, `multiply_adds` (for one image), `epochs`, and the
+        result of `metrics.score_faces`; float32 probabilities, shape (N, C).
     """
     probabilities = trained.model.predict(validation.images, batch_size=256, verbose=0)
     parameters, multiply_adds = cost(trained.model)

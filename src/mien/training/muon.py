@@ -1,20 +1,20 @@
-"""Muon for nets of convolutions."""
+"""The optimiser Muon for convolutional networks."""
 
 import keras
 from keras import ops
 
-# With fewer inputs or outputs, as in a first convolution of grey images or a last layer, there is
-# little to make orthogonal.
+# With fewer inputs or outputs, as in the first convolution or the last layer, orthogonalisation has
+# little effect.
 FEWEST = 16
 
 
 class Muon(keras.optimizers.Muon):
     """Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) for kernels of any rank.
 
-    Each step of a kernel is its momentum with all singular values brought near 1. Keras does so
-    for matrices alone; here a convolution's kernel, shape (H, W, I, O), counts as the matrix
-    (H·W·I, O). Steps are scaled to the size of AdamW's (Liu et al. 2025, arXiv:2502.16982), which
-    everything else takes: biases, normalisation, and kernels with fewer than 16 inputs or outputs.
+    The update of a kernel is its momentum with all singular values set close to 1. Keras does this
+    for matrices only; here a convolution's kernel, shape (H, W, I, O), is treated as the matrix
+    (H·W·I, O). Updates are scaled to the size of AdamW's (Liu et al. 2025, arXiv:2502.16982). AdamW
+    is used for all else: biases, normalisation, kernels with fewer than 16 inputs or outputs.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:

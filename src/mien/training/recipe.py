@@ -1,4 +1,4 @@
-"""What a model is trained by: the params with the architecture's defaults, its spec, its record."""
+"""How a model is trained: params with the architecture's defaults, its spec, its record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from mien.project import root
 if TYPE_CHECKING:
     from mien.models.weights import Pretrained
 
-# Of a net whose trained weights all learn.
+# Learning rate of a network of which all pretrained layers are trained.
 FINE_TUNING_RATE = 0.001
-# Muon's steps are scaled to the size of AdamW's, but learn faster when larger: docs/results.md.
+# Muon's updates are scaled to the size of AdamW's, but larger ones train faster: docs/results.md.
 MUON_FACTOR = 5
 # Sections of params.yaml that a model depends on.
 SECTIONS = {"augment", "model", "seed", "train"}
@@ -22,12 +22,12 @@ SECTIONS = {"augment", "model", "seed", "train"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a model is trained by.
+    """Everything that determines a training, besides the data.
 
     Attributes:
-        params: with the learning rate that is used.
+        params: the params, with the learning rate that is used.
         spec: see `mien.models.registry`.
-        pretrained: trained weights that the model starts from; None: from random ones.
+        pretrained: weights that the model starts from; None: random weights.
     """
 
     params: Params
@@ -45,11 +45,11 @@ class Recipe:
         }
 
     def record(self, name: str, data: Mapping[str, str]) -> dict[str, Any]:
-        """Return the model's record but for the hash of its weights.
+        """Return the model's record, except the hash of its weights.
 
         Args:
-            name: of the model.
-            data: path to DVC's hash of the data that it is trained and measured on.
+            name: name of the model.
+            data: DVC's hashes of the data it is trained and measured on, by path.
         """
         start = {"weights": self.spec["weights"], "sha256": None}
         if self.pretrained:
@@ -65,11 +65,11 @@ class Recipe:
 
 
 def recipe(params: Params, training: Faces) -> Recipe:
-    """Return what `params.model` is trained by on these faces. Imports Keras.
+    """Return the recipe of `params.model` for these faces. Imports Keras.
 
     Raises:
-        ParamError: the architecture does not take an option, or its weights cannot be had.
-        ModelError: `faces` were not fetched, or are other files.
+        ParamError: the architecture does not have an option, or its weights are not available.
+        ModelError: the files for `faces` are missing or wrong.
     """
     from mien.models.weights import load
 
@@ -81,7 +81,7 @@ def recipe(params: Params, training: Faces) -> Recipe:
 
 
 def model_spec(model: Model, training: Faces) -> dict[str, Any]:
-    """Return the spec (see `mien.models.registry`) of `model` for the faces that it learns from.
+    """Return the spec (see `mien.models.registry`) of `model` for its training images.
 
     Imports Keras.
     """
@@ -91,15 +91,15 @@ def model_spec(model: Model, training: Faces) -> dict[str, Any]:
 
 
 def with_default_rate(train: Train, spec: Mapping[str, Any]) -> Train:
-    """Return `train` with the architecture's learning rate unless params.yaml gives one.
+    """Return `train` with the architecture's learning rate unless params.yaml sets one.
 
-    Muon's is five times as high as that of the other optimisers. Imports Keras.
+    For Muon it is five times as high as for the other optimisers. Imports Keras.
 
     Args:
-        train: how to train.
-        spec: its `arch`, `weights` and `unfreeze`. A net that starts from trained weights takes
-            FINE_TUNING_RATE; where its head learns first and then few layers, the rate of most
-            nets.
+        train: section `train` of params.
+        spec: its `arch`, `weights` and `unfreeze` are used. A network that starts from pretrained
+            weights takes FINE_TUNING_RATE, or the general default if `unfreeze` is a number,
+            because its head is trained first.
     """
     if train.learning_rate != DEFAULT_RATE:
         return train
@@ -112,9 +112,9 @@ def with_default_rate(train: Train, spec: Mapping[str, Any]) -> Train:
 
 
 def student(params: Params, arch: str) -> Params:
-    """Return the params of a student: its net, and labels that its targets smooth already.
+    """Return the params of a student; its targets already contain the label smoothing.
 
-    Imports Keras. Of the start, `weights`, it has what its architecture has a place for.
+    Imports Keras. The student takes `weights` only if its architecture has a place for them.
     """
     own = params.model.model_dump()
     if not registry.starts_from(arch, params.model.weights):

@@ -1,11 +1,11 @@
-"""What the course of training decides: the learning rate, and when to stop."""
+"""The learning rate schedule and early stopping."""
 
 import math
 from collections.abc import Sequence
 
 from mien.params import Train
 
-# The plateau schedule halves the rate after this many epochs without a lower loss.
+# The plateau schedule halves the learning rate after this many epochs without a lower loss.
 PLATEAU_PATIENCE = 3
 PLATEAU_FACTOR = 0.5
 
@@ -13,16 +13,16 @@ PLATEAU_FACTOR = 0.5
 def learning_rate(step: int, steps_per_epoch: int, losses: Sequence[float], train: Train) -> float:
     """Return the learning rate of one step.
 
-    It rises linearly over `train.warmup_epochs` to `train.learning_rate`, then stays there,
-    falls along half a cosine to 0 at the end, or halves at each plateau.
+    It rises linearly over `train.warmup_epochs` to `train.learning_rate`. Then it stays constant,
+    falls along half a cosine to 0 at the end, or is halved at each plateau.
 
     Args:
-        step: counts from 0 over the whole training.
+        step: counted from 0 over the whole training.
         steps_per_epoch: batches in an epoch.
         losses: validation losses of the finished epochs.
-        train: schedule, rate, warm-up and epochs.
+        train: schedule, learning rate, warm-up and epochs.
     """
-    warmup = round(train.warmup_epochs * steps_per_epoch)
+    warmup = round(min(train.warmup_epochs, train.epochs) * steps_per_epoch)
     if step < warmup:
         return train.learning_rate * (step + 1) / warmup
     if train.schedule == "cosine":
@@ -34,7 +34,7 @@ def learning_rate(step: int, steps_per_epoch: int, losses: Sequence[float], trai
 
 
 def plateaus(losses: Sequence[float]) -> int:
-    """Return how often PLATEAU_PATIENCE epochs in a row brought no lower loss."""
+    """Return how often PLATEAU_PATIENCE consecutive epochs had no lower loss."""
     lowest, waited, count = math.inf, 0, 0
     for loss in losses:
         waited = 0 if loss < lowest else waited + 1
@@ -50,7 +50,7 @@ def best_epoch(losses: Sequence[float]) -> int:
 
 
 def finished(losses: Sequence[float], train: Train) -> bool:
-    """Return whether all epochs have run, or early stopping ends the training."""
+    """Return whether all epochs have run or early stopping ends the training."""
     if len(losses) >= train.epochs:
         return True
     patience = train.early_stopping

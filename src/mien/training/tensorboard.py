@@ -1,20 +1,20 @@
-"""The course of a training as TensorBoard shows it."""
+"""Log a training for TensorBoard."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# What is written reaches the disk within so many seconds.
+# Seconds after which logs are written to disk.
 FLUSH_S = 5
 History = Sequence[Mapping[str, float]]
 
 
 @contextmanager
 def tensorboard(folder: Path | None) -> Iterator[Callable[[History], None]]:
-    """Yield what writes the epochs of a history into `folder`, or nothing for None.
+    """Yield a function that writes the epochs of a history into `folder`; no effect for None.
 
-    It is called with all epochs so far and writes those that are new. A training that is
-    resumed, or begun anew, writes all of its epochs, and TensorBoard drops those it had before.
+    It is called with all epochs so far and writes the new ones. A training that is resumed or
+    restarted writes all of its epochs, and TensorBoard discards the earlier ones.
     """
     if folder is None:
         yield lambda history: None

@@ -1,7 +1,6 @@
-"""The search for better params of one architecture: short trials of a study, judged alike.
+"""The search for better params of one architecture by the trials of a study.
 
-`space` says what may change, `strategies` who proposes and who prunes, `study` where trials are
-kept, `search` runs them, and `trial_table` tells what came of them. `trainer` trains, `refit`
-trains the best trial and the start in full, and `tuning` puts all together; importing these three
-imports Keras.
+`space` defines the search space, `strategies` samplers and pruners, `study` the storage; `search`
+runs the trials, and `trial_table` has their results. `trainer` trains, `refit` trains the best
+trial and the start in full, and `tuning` combines all; importing these three imports Keras.
 """

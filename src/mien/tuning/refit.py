@@ -1,4 +1,4 @@
-"""The end of a study: its best trial, trained in full, against the start, trained in full."""
+"""The end of a study: its best trial and the start, both trained in full and compared."""
 
 import hashlib
 import sys
@@ -25,14 +25,14 @@ SCORES = [
 
 @dataclass(frozen=True)
 class Refit:
-    """Settings and the model that they gave, trained in full.
+    """Settings and the model trained with them in full.
 
     Attributes:
         name: `start` or `best`.
-        settings: what the model was trained by.
+        settings: the settings.
         trained: the model and its history.
         probabilities: on validation, float32, shape (N, C).
-        score: what `mien.metrics.score` says of them.
+        score: their `mien.metrics.score`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Refit:
 
 
 def candidates(study: optuna.Study, space: Space) -> dict[str, Settings]:
-    """Return the settings of the start and of the best trial, if any was complete."""
+    """Return the settings of the start and, if any trial was complete, of the best one."""
     leader = best(study)
     if leader is None:
         return {"start": space.settings}
@@ -53,12 +53,12 @@ def candidates(study: optuna.Study, space: Space) -> dict[str, Settings]:
 def refit(
     trainer: Trainer, settings_by_name: Mapping[str, Settings], folder: Path
 ) -> dict[str, Refit]:
-    """Train each of the settings on all images; one whose loss is no longer a number is left out.
+    """Train each of the settings on all images; if the loss becomes NaN, they are left out.
 
     Args:
-        trainer: what it trains with.
-        settings_by_name: `start` and `best`, see `Refit`; of equal ones only the first is trained.
-        folder: for the checkpoints.
+        trainer: the trainer.
+        settings_by_name: `start` and `best`, see `Refit`; if they are equal, only one is trained.
+        folder: folder for the checkpoints.
 
     Raises:
         TrainingError: none of them could be trained.
@@ -78,7 +78,7 @@ def refit(
 
 
 def _refit(trainer: Trainer, name: str, settings: Settings, folder: Path) -> Refit:
-    # Not by name: with more trials another one may be the best.
+    # Not by name: after more trials another one may be the best.
     checkpoints = folder / hashlib.sha256(repr(settings).encode()).hexdigest()
     trained = trainer.train(settings, trainer.training, checkpoints, name)
     faces = trainer.validation
@@ -88,7 +88,7 @@ def _refit(trainer: Trainer, name: str, settings: Settings, folder: Path) -> Ref
 
 
 def better(done: Mapping[str, Refit], metric: str) -> Refit:
-    """Return the better one by `metric` on validation; of equal ones the start."""
+    """Return the better one by `metric` on validation; if they are equal, the start."""
     sign = 1 if metric == "log_loss" else -1
     return min(done.values(), key=lambda each: (sign * each.score[metric], each.name != "start"))
 
@@ -97,8 +97,8 @@ def comparison(done: Mapping[str, Refit], trainer: Trainer) -> dict[str, Any]:
     """Return the scores of both on validation and their difference, ready for JSON.
 
     `start` and `best`: `accuracy`, `macro_f1` and `roc_auc`, each with `_low` and `_high`; None
-    if it could not be trained. `difference`, where two were: `mien.metrics.paired` of best minus
-    start.
+    if it could not be trained. `difference`, if both were trained: `mien.metrics.paired` of best
+    minus start.
     """
     found: dict[str, Any] = {
         name: {key: done[name].score[key] for key in SCORES} if name in done else None

@@ -1,4 +1,4 @@
-"""The loop of a study: begin a trial, judge it epoch by epoch, until the budget is spent."""
+"""The loop of a study: start a trial, judge it after each epoch, until the budget is spent."""
 
 import math
 import shutil
@@ -23,24 +23,24 @@ History = Sequence[Mapping[str, float]]
 Watch = Callable[[History], None]
 Evaluate = Callable[[int, Values, Path, Watch], None]
 
-# Between two looks at what the other processes do.
+# Seconds between two checks of what other processes do.
 PAUSE_S = 2.0
 
 
 def run(
     opened: Opened, space: Space, tune: Tune, seed: int, evaluate: Evaluate, folder: Path
 ) -> None:
-    """Run trials until the study has all of them, those of other processes included.
+    """Run trials until the study has all of them, including those of other processes.
 
     Args:
         opened: the study.
-        space: what may change; trial 0 is its start.
-        tune: the budget, who proposes, who prunes, and the metric on validation.
-        seed: of the proposals, each drawn from (seed, number of the trial).
+        space: the search space; trial 0 is its start.
+        tune: budget, sampler, pruner and metric.
+        seed: seed of the proposals, which derive from (seed, number of the trial).
         evaluate: trains a trial, given its number, its values, a folder for its checkpoints and
-            what to call with the history after each epoch and at the end; its rows have `epoch`
-            and the `val_` metrics. A MienError fails the trial, not the study.
-        folder: for the trials' checkpoints, each dropped when its trial has ended.
+            a function to call with the history after each epoch and at the end; its rows have
+            `epoch` and the `val_` metrics. A MienError fails the trial, not the study.
+        folder: folder for the trials' checkpoints, which are removed at the end of a trial.
 
     Raises:
         TuningError: the sampler cannot be used.
@@ -63,14 +63,14 @@ def run(
             else:
                 return
         except opened.lost:
-            # What this cut off begins again, like what a kill cuts off.
+            # The interrupted trial is repeated, as after a kill.
             lost = lost or time.monotonic()
             if time.monotonic() - lost > PATIENCE_S:
                 raise
 
 
 def _begin(opened: Opened, space: Space, tune: Tune, seed: int, spent: bool) -> Trial | None:
-    """Return the next trial, now running; None if the budget is spent or all have begun."""
+    """Return the next trial, now running; None if the budget is spent or all have started."""
     study = opened.study
     with opened.turn():
         if spent:
@@ -83,8 +83,8 @@ def _begin(opened: Opened, space: Space, tune: Tune, seed: int, spent: bool) -> 
                 return None
             study.enqueue_trial(_fixed(space, tune, seed, number))
         study.sampler = strategies.sampler(tune.sampler, seed, number)
-        # With Hyperband in place the sampler would learn from one bracket's trials alone, and
-        # studies of nets are short.
+        # With Hyperband set, the sampler would use the trials of one bracket only: too few in a
+        # short study.
         study.pruner = optuna.pruners.NopPruner()
         trial = opened.ask(space)
         study.pruner = strategies.pruner(tune.pruner, tune.epochs)
@@ -92,14 +92,14 @@ def _begin(opened: Opened, space: Space, tune: Tune, seed: int, spent: bool) -> 
 
 
 def _planned(space: Space, tune: Tune) -> int:
-    """Return how many trials the study is to have: the start and at most all of a grid."""
+    """Return the number of trials of the study: at most the start and all points of a grid."""
     if tune.sampler == "grid":
         return min(tune.trials, 1 + strategies.grid_size(space))
     return tune.trials
 
 
 def _fixed(space: Space, tune: Tune, seed: int, number: int) -> Values:
-    """Return the values of trial `number` that no sampler draws."""
+    """Return the values of trial `number` that are not drawn by the sampler."""
     if number == 0:
         return space.start
     return strategies.grid_point(space, seed, number) if tune.sampler == "grid" else {}
@@ -108,7 +108,7 @@ def _fixed(space: Space, tune: Tune, seed: int, number: int) -> Values:
 def _work(
     opened: Opened, trial: Trial, space: Space, tune: Tune, evaluate: Evaluate, checkpoints: Path
 ) -> bool:
-    """Train and judge one trial; return whether its end is the one that counts."""
+    """Train and judge one trial; return whether its result was accepted by the study."""
     judge = _Judge(trial, tune)
     value = None
     try:
@@ -124,7 +124,7 @@ def _work(
                 trial.set_user_attr("reason", str(error))
         opened.study.tell(trial, value, state)
     except (UpdateFinishedTrialError, ValueError):
-        # Only of a trial that is no longer running can nothing be told.
+        # A result is only rejected if the trial is no longer running.
         if opened.study.trials[trial.number].state == TrialState.RUNNING:
             raise
         print(f"trial {trial.number + 1}: another process took it over", file=sys.stderr)
@@ -145,11 +145,11 @@ class _Judge:
         self.value = math.nan
 
     def __call__(self, history: History) -> None:
-        """Report the epochs of `history`, all so far, that were not reported yet.
+        """Report the epochs of `history`, which has all so far, that were not reported yet.
 
         Raises:
             TrialPruned: the pruner ends the trial; after the last epoch it is not asked.
-            TuningError: the metric is no number.
+            TuningError: the metric is not a finite number.
         """
         for row in history[self._told :]:
             epoch, self.value = int(row["epoch"]), row[self._metric]

@@ -1,4 +1,4 @@
-"""What a study may change, and where it starts."""
+"""The search space of a study, and its start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a model is made by: the net, its training, the variation of its faces."""
+    """The sections of params that define a model: network, training, augmentation."""
 
     model: Model
     train: Train
@@ -26,12 +26,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Space:
-    """What a study may change.
+    """The search space of a study.
 
     Attributes:
-        settings: the start, as params.yaml has it for this architecture.
-        start: the start's value of everything searched, by names such as `train.learning_rate`.
-        distributions: where each of these may lie; the start always does.
+        settings: the start, from params.yaml for this architecture.
+        start: the start's value of each searched param, by names such as `train.learning_rate`.
+        distributions: distribution of each searched param; it always contains the start.
     """
 
     settings: Settings
@@ -39,13 +39,13 @@ class Space:
     distributions: dict[str, Distribution]
 
     def values(self, params: Mapping[str, Any]) -> Values:
-        """Return a trial's values in the order of the space, with six digits that count."""
+        """Return a trial's values in the order of the space, with six significant digits."""
         if dict(params) == self.start:
             return self.start
         return {name: _short(params[name], kind) for name, kind in self.distributions.items()}
 
     def made(self, values: Values) -> Settings:
-        """Return the settings with `values`; with those of the start, the start itself."""
+        """Return the settings with `values`; for those of the start, the start itself."""
         if values == self.start:
             return self.settings
         sections: dict[str, Values] = {name: {} for name in KINDS}
@@ -62,14 +62,14 @@ class Space:
 
 
 def of(params: Params, arch: str) -> Space:
-    """Return what `tune.search` lets a study of `arch` change. Imports Keras.
+    """Return the search space that `tune.search` defines for `arch`. Imports Keras.
 
-    The start has `arch` for `model.arch`; an option that `arch` does not take is left to the
-    architecture and not searched. The value of an empty option is the architecture's own. A net
-    that has none there, as a transfer net has no hidden layer, is searched by choices alone.
+    The start has `arch` as `model.arch`. Options that `arch` does not have are not searched. The
+    start of an empty option is the architecture's default. If that is None, as for the hidden
+    layer of a transfer network, the option is only searched if `tune.search` has choices.
 
     Raises:
-        TuningError: a logarithmic range cannot hold the start's value.
+        TuningError: a logarithmic range cannot contain the start's value.
     """
     taken = registry.options(arch)
     model = Model.model_validate(registry.adapted(params.model.model_dump(), arch))
@@ -95,7 +95,7 @@ def of(params: Params, arch: str) -> Space:
 
 
 def _distribution(name: str, searched: Range | Choices, start: Any) -> Distribution:
-    """Return `searched`, widened to hold the start's value."""
+    """Return `searched`, widened to contain the start's value."""
     if isinstance(searched, Choices):
         return CategoricalDistribution(tuple(dict.fromkeys((*searched.choices, start))))
     if searched.log and start <= 0:
@@ -112,7 +112,7 @@ def _distribution(name: str, searched: Range | Choices, start: Any) -> Distribut
 
 
 def _short(value: Any, kind: Distribution) -> Any:
-    """Return a float with six digits that count, so that tables show what was trained."""
+    """Return a float with six significant digits, so that tables show the exact value."""
     if isinstance(kind, FloatDistribution):
         return min(max(float(f"{value:.6g}"), kind.low), kind.high)
     return value

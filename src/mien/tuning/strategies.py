@@ -1,4 +1,4 @@
-"""Who proposes the next trial, and who ends a poor one early."""
+"""Samplers, which propose trials, and pruners, which end poor ones early."""
 
 import importlib.util
 import math
@@ -11,24 +11,24 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from mien.errors import TuningError
 from mien.tuning.space import Space, Values
 
-# Trials at random, the start among them, before a model of the space guides the search: half of
-# Optuna's own number, because a study of nets has few.
+# Random trials, including the start, before a model guides the search: half of Optuna's default,
+# because these studies have few trials.
 STARTUP = 5
-# Trials in a generation of NSGA-II. With Optuna's 50 a study of nets would never leave the first.
+# Trials per generation of NSGA-II. With Optuna's 50 these studies would never leave the first.
 POPULATION = 10
-# A range's points on a grid: its ends and its middle.
+# Grid points of a range: its ends and its middle.
 POINTS = 3
-# Points of a grid. Nobody trains so many nets; it bounds the memory for their order.
+# Maximum number of grid points, which bounds the memory for their order.
 LARGEST = 1_000_000
 
 
 def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
-    """Return the sampler of trial `number`, whose draws follow from (seed, number) alone.
+    """Return the sampler of trial `number`, whose draws derive from (seed, number) only.
 
     Args:
-        name: as in `tune.sampler`; a grid's points come from `grid_point` instead.
-        seed: of the study.
-        number: of the trial, from 0.
+        name: as in `tune.sampler`; for a grid see `grid_point` instead.
+        seed: seed of the study.
+        number: number of the trial, from 0.
 
     Raises:
         TuningError: the sampler's package is not installed.
@@ -43,7 +43,7 @@ def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
     if name == "nsga2":
         return samplers.NSGAIISampler(population_size=POPULATION, seed=drawn)
     if name == "cmaes":
-        # It draws choices at random, and would say so for each.
+        # It draws choices at random and would warn about each.
         return samplers.CmaEsSampler(seed=drawn, warn_independent_sampling=False)
     return samplers.RandomSampler(seed=drawn)
 
@@ -56,20 +56,20 @@ def pruner(name: str, epochs: int) -> pruners.BasePruner:
 
 
 def grid_size(space: Space) -> int:
-    """Return the number of points on the grid of the space; see `grid_point`."""
+    """Return the number of grid points of the space; see `grid_point`."""
     return math.prod(map(len, _axes(space)))
 
 
 def grid_point(space: Space, seed: int, number: int) -> Values:
-    """Return the point of trial `number` on the grid, whose points come in random order.
+    """Return the grid point of trial `number`; the points are in random order.
 
-    A range has POINTS points, even in it or, if it is logarithmic, in its logarithm; choices
-    have a point each.
+    A range has POINTS evenly spaced points, in the logarithm if it is logarithmic; each choice is
+    a point.
 
     Args:
-        space: what the study may change.
-        seed: of the order.
-        number: of the trial, from 1 to the size of the grid: trial 0 is the start.
+        space: the search space.
+        seed: seed of the order.
+        number: number of the trial, from 1 to the size of the grid: trial 0 is the start.
 
     Raises:
         TuningError: the grid has more than LARGEST points.
@@ -78,7 +78,7 @@ def grid_point(space: Space, seed: int, number: int) -> Values:
     if size > LARGEST:
         raise TuningError(
             f"tune.sampler: the grid of tune.search must have {LARGEST:,} points at most, "
-            f"got {size:,}; search fewer params, or take another sampler"
+            f"got {size:,}; search fewer params, or use another sampler"
         )
     place = np.random.default_rng(seed).permutation(size)[number - 1]
     places = np.unravel_index(place, [len(axis) for axis in axes])
@@ -87,7 +87,7 @@ def grid_point(space: Space, seed: int, number: int) -> Values:
 
 
 def _axes(space: Space) -> list[list[Any]]:
-    """Return the grid's values along each param."""
+    """Return the grid's values of each param."""
     axes: list[list[Any]] = []
     for kind in space.distributions.values():
         if isinstance(kind, CategoricalDistribution):
@@ -98,6 +98,6 @@ def _axes(space: Space) -> list[list[Any]]:
         if isinstance(kind, IntDistribution):
             axes.append(sorted({round(point) for point in points}))
         else:
-            # Rounding may carry an end of geomspace out of the range.
+            # Rounding may move an end of geomspace out of the range.
             axes.append(sorted({float(np.clip(point, kind.low, kind.high)) for point in points}))
     return axes

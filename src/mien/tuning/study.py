@@ -1,4 +1,4 @@
-"""A study that outlives its processes: in a file for one of them, in PostgreSQL for many."""
+"""A persistent study: in a file for one process, in PostgreSQL for many."""
 
 import hashlib
 import importlib.util
@@ -24,22 +24,22 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from mien.errors import TuningError
+from mien.errors import INSTALL, TuningError
 from mien.params import Tune
 from mien.tuning.space import Space
 
 if TYPE_CHECKING:
     from mien.models.weights import Pretrained
 
-# A running trial gives a sign of life this often, and counts as dead after that long without.
+# Interval of heartbeats of a running trial, and the time without one after which it counts as dead.
 HEARTBEAT_S = 30
 GRACE_S = 120
-# Params that only say when a study ends: with more of them the same study goes on.
+# Params that only set when a study ends: if they are raised, the same study continues.
 BUDGET = ("tune.trials", "tune.minutes")
-# Any number will do that no other program takes as a lock on the same database.
+# Id of the advisory lock: any number that no other program uses in the same database.
 LOCK = int.from_bytes(b"mien")
 CONNECT_S = 10
-# A database that restarts is back by then; one that is not ends the process.
+# Time that a database has to restart; after that the process ends.
 PATIENCE_S = 60
 
 
@@ -47,8 +47,8 @@ class Opened(ABC):
     """A study that this process works on.
 
     Attributes:
-        study: Optuna's; trials are begun and ended through the methods here.
-        lost: what a storage raises that was lost amid a request.
+        study: Optuna's study; trials are started and ended through the methods here.
+        lost: exceptions that mean a lost connection to the storage.
     """
 
     study: optuna.Study
@@ -57,7 +57,7 @@ class Opened(ABC):
     @abstractmethod
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Let no other process begin a trial, after what dead ones left behind waits again."""
+        """Requeue the trials of dead processes, and let no other process start a trial."""
 
     @abstractmethod
     def ask(self, space: Space) -> Trial:
@@ -66,28 +66,28 @@ class Opened(ABC):
     @abstractmethod
     @contextmanager
     def working(self, trial: Trial) -> Iterator[None]:
-        """Show that the trial is being worked on."""
+        """Signal that the trial is being worked on."""
 
     @abstractmethod
     def finished(self) -> None:
-        """Keep all that the study holds now, whatever happens later."""
+        """Make the current state of the study permanent."""
 
     @abstractmethod
     def left(self, trial: Trial) -> None:
-        """Leave a running trial to whoever comes next."""
+        """Release a running trial for the next process."""
 
 
 class Journal(Opened):
-    """A study in a file, which one process works on at a time.
+    """A study in a file, on which one process works at a time.
 
-    Opened again, it is as it was after its last finished trial: the trial that a kill cut off
-    begins again, with the same number, and so with the same params.
+    When it is opened again, it has the state after its last finished trial. A trial interrupted by
+    a kill is repeated with the same number, and so with the same params.
     """
 
     def __init__(self, folder: Path, name: str, direction: StudyDirection) -> None:
-        """Open the study in `folder`, which is this process's alone."""
+        """Open the study in `folder`, which only this process uses."""
         self._file, self._length = folder / "journal.log", folder / "journal.length"
-        # The process that wrote this lock is dead, or it would hold the folder.
+        # The process that wrote this lock is dead, otherwise it would still have the folder locked.
         Path(f"{self._file}.lock").unlink(missing_ok=True)
         kept = int(self._length.read_text()) if self._length.exists() else 0
         if self._file.exists():
@@ -99,7 +99,7 @@ class Journal(Opened):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Nobody else begins trials here."""
+        """No other process starts trials here."""
         yield
 
     def ask(self, space: Space) -> Trial:
@@ -108,40 +108,40 @@ class Journal(Opened):
 
     @contextmanager
     def working(self, trial: Trial) -> Iterator[None]:
-        """Nobody else asks."""
+        """No other process needs the signal."""
         yield
 
     def finished(self) -> None:
-        """Remember the length of the journal, to which the next process cuts it back."""
+        """Record the length of the journal, to which the next process truncates it."""
         new = self._length.with_suffix(".new")
         new.write_text(str(self._file.stat().st_size))
         os.replace(new, self._length)
 
     def left(self, trial: Trial) -> None:
-        """The next process begins it again anyway."""
+        """The next process repeats it in any case."""
 
 
 class Shared(Opened):
-    """A study in a database, which any number of processes work on at once.
+    """A study in a database, on which any number of processes work at once.
 
-    A trial whose process gives no sign of life any more waits again, with its number and its
-    params; the first to end it counts. Once open, it waits for a database that restarts.
+    A trial whose process sends no more heartbeats is queued again, with its number and its params;
+    the first result counts. After opening, the study waits for a database that restarts.
     """
 
     lost = (OperationalError, StorageInternalError)
 
     def __init__(self, url: sqlalchemy.URL, name: str, direction: StudyDirection) -> None:
-        """Open the study `name`, a new one if there is none."""
+        """Open the study `name`, or create it."""
         timeout = {"connect_timeout": CONNECT_S}
         self._engine = sqlalchemy.create_engine(
             url, connect_args=timeout, poolclass=sqlalchemy.NullPool
         )
-        # Two processes that make the tables at once would trip over each other.
+        # Two processes that create the tables at once would conflict.
         with self._locked(), catch_warnings(action="ignore"):
             self._storage = _Storage(
                 url.render_as_string(hide_password=False),
                 # A connection may have died in the minutes between two epochs. The newest first:
-                # a turn has to get the one that was just renewed.
+                # a turn must get the one that was just renewed.
                 {"connect_args": timeout, "pool_pre_ping": True, "pool_use_lifo": True},
                 heartbeat_interval=HEARTBEAT_S,
                 grace_period=GRACE_S,
@@ -154,9 +154,9 @@ class Shared(Opened):
             sqlalchemy.event.listen(engine, "do_connect", self._connect)
 
     def _connect(self, dialect: Any, record: Any, args: Any, params: Any) -> Any:
-        """Return a new connection, as SQLAlchemy would, but from a server that may be restarting.
+        """Return a new connection, waiting for a server that may be restarting.
 
-        Not amid a turn: the lock went with the connection that this one is to replace.
+        Not during a turn: the lock was lost with the connection that this one would replace.
         """
         lost = dialect.loaded_dbapi.OperationalError
         if self._turning:
@@ -176,17 +176,17 @@ class Shared(Opened):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold a lock that the server frees when this process ends, however it does."""
+        """Hold a lock that the server releases when this process ends in any way."""
         with self._engine.begin() as connection:
             connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(LOCK)))
             yield
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Let no other process begin a trial, after those of dead ones wait again.
+        """Requeue the trials of dead processes, and let no other process start a trial.
 
-        Optuna's own way fails such a trial and adds a copy. Killed in between, it loses the
-        trial; and the study would number and count one trial twice.
+        Optuna's own method fails such a trial and adds a copy. A kill in between would lose the
+        trial, and the study would count one trial twice.
         """
         # First, so that it renews a connection that died since.
         study = self._storage.get_study_id_from_name(self.study.study_name)
@@ -201,41 +201,40 @@ class Shared(Opened):
 
     def ask(self, space: Space) -> Trial:
         """Return the first waiting trial, now running, with all its params."""
-        # Its first sign of life comes first: a trial that never gave one would never count as
-        # dead.
+        # The first heartbeat comes before the start: without any, a trial never counts as dead.
         (first, *_) = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         self._storage.record_heartbeat(first._trial_id)
-        # Optuna warns that only `Study.optimize` sends signs of life; `working` does, too.
+        # Optuna warns that only `Study.optimize` sends heartbeats; `working` does, too.
         with catch_warnings(action="ignore"):
             return self.study.ask(dict(space.distributions))
 
     @contextmanager
     def working(self, trial: Trial) -> Iterator[None]:
-        """Give signs of life for the trial."""
+        """Send heartbeats for the trial."""
         with get_heartbeat_thread(trial._trial_id, self._storage):
             yield
 
     def finished(self) -> None:
-        """The database keeps everything at once."""
+        """The database stores everything at once."""
 
     def left(self, trial: Trial) -> None:
-        """Let the trial wait again."""
+        """Queue the trial again."""
         self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
 
 class _Storage(RDBStorage):
     def record_heartbeat(self, trial_id: int) -> None:
-        """Give a sign of life; where it is lost the next one has to do, or the thread would end."""
+        """Send a heartbeat; a failure is ignored, because it would end the thread."""
         with suppress(*Shared.lost):
             super().record_heartbeat(trial_id)
 
 
 def key(inputs: Mapping[str, Any], pretrained: "Pretrained | None") -> str:
-    """Return 16 hexadecimal digits that stand for all that shapes the trials of a study.
+    """Return 16 hexadecimal digits that identify all inputs of the trials of a study.
 
     Args:
         inputs: what DVC hashes for the stage, see `mien.project.stage_inputs`.
-        pretrained: weights that the net starts from, if any.
+        pretrained: weights that the network starts from, if any.
     """
     values = {name: value for name, value in inputs["params.yaml"].items() if name not in BUDGET}
     text = json.dumps(
@@ -246,18 +245,18 @@ def key(inputs: Mapping[str, Any], pretrained: "Pretrained | None") -> str:
 
 @contextmanager
 def opened(arch: str, key: str, folder: Path, tune: Tune) -> Iterator[Opened]:
-    """Open the study of `arch`; whatever its storage refuses in the block is one line.
+    """Open the study of `arch`; errors of its storage in the block become one line.
 
     Args:
-        arch: the architecture. It names a study in a journal: Hyperband deals trials to its
+        arch: the architecture. It names a study in a journal: Hyperband assigns trials to its
             brackets by that name, which should not change with the code.
         key: see `key`; in a database, processes that open a study with the same key share it.
-        folder: for what this process keeps of the study, shared or not.
+        folder: folder for the files of this process, also for a shared study.
         tune: `storage`, the URL of a PostgreSQL database or None for a journal in `folder`, and
             `metric`, by which the trials are judged.
 
     Raises:
-        TuningError: another process works in the folder, or the database cannot be used.
+        TuningError: another process uses the folder, or the database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     loss = tune.metric == "log_loss"
@@ -285,9 +284,9 @@ def opened(arch: str, key: str, folder: Path, tune: Tune) -> Iterator[Opened]:
 
 @contextmanager
 def _one_line(storage: str) -> Iterator[sqlalchemy.URL]:
-    """Yield the URL for psycopg 3; raise what the database refuses without the password."""
+    """Yield the URL for psycopg 3; raise the database's errors without the password."""
     if importlib.util.find_spec("psycopg") is None:
-        raise TuningError("tune.storage needs psycopg; run `pip install 'mien[postgres]'`")
+        raise TuningError(f"tune.storage needs psycopg; {INSTALL.format('postgres')}")
     try:
         url = sqlalchemy.make_url(storage).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError) as error:
@@ -301,7 +300,7 @@ def _one_line(storage: str) -> Iterator[sqlalchemy.URL]:
 
 
 def _reason(error: BaseException, url: sqlalchemy.URL) -> str:
-    """Return the first line of what the driver said, without the password."""
+    """Return the first line of the driver's message, without the password."""
     cause: Any = error.__cause__ if isinstance(error, StorageInternalError) else error
     said = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
     return said.replace(str(url.password), "***") if url.password else said

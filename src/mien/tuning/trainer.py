@@ -1,4 +1,4 @@
-"""The trainings of a tuning: short ones for the trials, full ones for the end."""
+"""The trainings of a study: short ones for the trials, full ones at the end."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -21,14 +21,14 @@ from mien.tuning.space import Settings, Space, Values
 
 @dataclass(frozen=True)
 class Trainer:
-    """What all trainings of a tuning have in common.
+    """What all trainings of a study have in common.
 
     Attributes:
-        training: all images to learn from.
-        validation: images to judge by.
-        seed: of every training.
-        pretrained: trained weights that a transfer net starts from.
-        events: gives what shows the epochs of a training, by its title.
+        training: all training images.
+        validation: images on which trials are judged.
+        seed: seed of every training.
+        pretrained: weights that a transfer network starts from.
+        events: returns, for the title of a training, a context with a function that logs epochs.
     """
 
     training: Faces
@@ -64,14 +64,14 @@ class Trainer:
                 watch=both,
                 title=f"{title}, epoch",
             )
-            # What a kill between a checkpoint and its showing left out.
+            # Epochs that were not logged because of a kill after their checkpoint.
             both(trained.history)
         return trained
 
     def record(
         self, name: str, params: Params, settings: Settings, data: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Return the record of the model that `settings` gave, see `mien.training.recipe`."""
+        """Return the record of the model trained with `settings`, see `mien.training.recipe`."""
         spec = model_spec(settings.model, self.training)
         used = params.model_copy(update=vars(settings))
         return Recipe(used, spec, self.pretrained).record(name, data)
@@ -84,22 +84,22 @@ def trainer(
     validation: Faces,
     events: Callable[[str], AbstractContextManager[Watch]],
 ) -> Trainer:
-    """Return what trains in a study of `space`; see the attributes of `Trainer`."""
+    """Return the trainer for a study of `space`; see the attributes of `Trainer`."""
     spec = model_spec(space.settings.model, training)
     pretrained = load(spec, root() / face_weights.KEPT)
     return Trainer(training, validation, seed, pretrained, events)
 
 
 def evaluator(trainer: Trainer, space: Space, tune: Tune) -> Evaluate:
-    """Return what trains a trial, for `search.run`.
+    """Return the function that trains a trial, for `search.run`.
 
-    Every trial has the same images, first weights and order of images, those of the one seed:
-    what sets two trials apart is their params, not their luck.
+    Every trial has the same images, initial weights and order of images, so that two trials differ
+    in their params only.
 
     Args:
-        trainer: what it trains with.
-        space: makes settings of values.
-        tune: epochs of a trial, and its share of the training images.
+        trainer: the trainer.
+        space: turns values into settings.
+        tune: epochs of a trial, and its fraction of the training images.
     """
     images = share(trainer.training, tune.fraction, trainer.seed)
 
@@ -112,9 +112,9 @@ def evaluator(trainer: Trainer, space: Space, tune: Tune) -> Evaluate:
 
 
 def short(train: Train, epochs: int) -> Train:
-    """Return `train` for `epochs`, its warm-up in proportion, without early stopping.
+    """Return `train` for `epochs`, with proportional warm-up and without early stopping.
 
-    The pruner is what stops a trial, and a trial is judged after its last epoch.
+    Trials are stopped by the pruner only and judged after their last epoch.
     """
     warmup = train.warmup_epochs * epochs / train.epochs
     changes = {"epochs": epochs, "warmup_epochs": warmup, "early_stopping": 0}
@@ -122,9 +122,9 @@ def short(train: Train, epochs: int) -> Train:
 
 
 def share(training: Faces, fraction: float, seed: int) -> Faces:
-    """Return `fraction` of the groups of each class at random, at least one, in their order.
+    """Return a random `fraction` of the groups of each class, at least one, in their order.
 
-    A copy stays with its original and a duplicate with its twin, as they are one group; a group
+    Copies stay with their originals and duplicates together, as they are one group; a group
     counts for the class of its first image.
     """
     if fraction == 1:

@@ -1,4 +1,4 @@
-"""What came of a study: its table, its best trial, and which params mattered."""
+"""The results of a study: its table, its best trial, and the importance of params."""
 
 import math
 import warnings
@@ -17,16 +17,16 @@ STATES = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-# Complete trials below which importances would be noise.
+# Minimum number of complete trials for meaningful importances.
 ENOUGH = 10
 
 
 def table(study: optuna.Study, space: Space) -> pd.DataFrame:
-    """Return a row for each finished trial, in the order they began; the start's is the first.
+    """Return a row for each finished trial, in the order they started; the first is the start.
 
     Columns: `trial` (from 1), `state` (complete, pruned or failed), `value` of the metric on
-    validation (a pruned trial's last one, a failed trial's none), `epochs` that ran, `reason` of
-    a failure, and each searched param by its name. Values have 6 digits.
+    validation (for a pruned trial the last one, for a failed trial none), `epochs` that ran,
+    `reason` of a failure, and each searched param by its name. Values have 6 digits.
     """
     rows = []
     for trial in _finished(study):
@@ -43,21 +43,21 @@ def table(study: optuna.Study, space: Space) -> pd.DataFrame:
 
 
 def best(study: optuna.Study) -> FrozenTrial | None:
-    """Return the best complete trial, of equal ones the first; None without any."""
+    """Return the best complete trial, the first of equal ones; None if there is none."""
     sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return min(complete, key=lambda trial: (sign * judged(trial), trial.number), default=None)
 
 
 def judged(trial: FrozenTrial) -> float:
-    """Return what a trial is judged by: its metric, or NaN if it failed."""
+    """Return the metric of a trial, or NaN if it failed."""
     return math.nan if trial.value is None else trial.value
 
 
 def summary(study: optuna.Study) -> dict[str, Any]:
     """Return counts of the trials and the best one, ready for JSON.
 
-    `trials`, `complete`, `pruned`, `failed`, and of the best trial `best_trial` (from 1) and
+    `trials`, `complete`, `pruned`, `failed`, and the best trial's number `best_trial` (from 1) and
     `best_value`, both None if no trial was complete.
     """
     trials, leader = _finished(study), best(study)
@@ -76,9 +76,9 @@ def importances(study: optuna.Study, space: Space, seed: int) -> pd.DataFrame:
     rows if fewer than ENOUGH trials are complete.
 
     Args:
-        study: holds the trials.
-        space: what was searched.
-        seed: of the random forest.
+        study: the study.
+        space: its search space.
+        seed: seed of the random forest.
     """
     shares: dict[str, float] = {}
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -87,7 +87,7 @@ def importances(study: optuna.Study, space: Space, seed: int) -> pd.DataFrame:
             shares = get_param_importances(
                 study,
                 evaluator=FanovaImportanceEvaluator(seed=seed),
-                # Named, because else a set of text would order the forest's columns.
+                # Explicit, because otherwise a set of strings would order the forest's columns.
                 params=list(space.distributions),
             )
     rows = sorted(

@@ -1,4 +1,4 @@
-"""One tuning: the study, then its best trial and the start, both trained in full."""
+"""Tune one architecture: the study, then its best trial and the start, trained in full."""
 
 import sys
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from mien.tuning.trainer import Trainer, evaluator
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a tuning gave.
+    """The result of tuning.
 
     Attributes:
         best: the better of start and best trial.
-        summary: for the model's metrics: counts of the trials, the comparison, what was chosen.
+        summary: for the model's metrics: counts of the trials, the comparison, the choice.
         trials: a row for each trial, see `trial_table.table`.
-        importances: of the searched params, see `trial_table.importances`.
+        importances: importance of each param, see `trial_table.importances`.
     """
 
     best: refit.Refit
@@ -45,10 +45,10 @@ def conclude(
 
     Args:
         opened: the study, with all its trials.
-        space: what was searched.
-        trainer: what trains.
+        space: its search space.
+        trainer: the trainer.
         params: the metric that decides, and the seed of the importances.
-        folder: for checkpoints.
+        folder: folder for checkpoints.
     """
     metric = params.tune.metric
     done = refit.refit(trainer, refit.candidates(opened.study, space), folder)

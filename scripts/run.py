@@ -1,0 +1,46 @@
+"""Runs the pipeline on a source of any name: `make run SOURCE='a (1).zip' SET='train.epochs=3'`.
+
+DVC reads `-S key=value` by Hydra's grammar, in which spaces, commas, brackets, apostrophes, `#` and
+`~` mean something; here the path is quoted for it.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+
+
+def main() -> None:
+    """Run `dvc exp run` with SOURCE and SET from the environment; exit as it does."""
+    source, settings = os.environ.get("SOURCE", ""), os.environ.get("SET", "")
+    command = [sys.executable, "-m", "dvc", "exp", "run"]
+    if source:
+        path = os.path.expanduser(source)
+        if not os.path.exists(path):
+            sys.exit(f"run: SOURCE: {path} does not exist; name a folder, an archive or a table")
+        command += ["-S", f"data.source={quoted(path)}"]
+    try:
+        for setting in shlex.split(settings):
+            key, _, value = setting.partition("=")
+            if key == "data.source" and not os.path.exists(value.strip("'")):
+                sys.exit(
+                    f"run: {key}: {value} does not exist; name a folder, an archive or a table"
+                )
+            command += ["-S", setting]
+    except ValueError as error:
+        sys.exit(f"run: SET: {error}; write SET='key=value key=value'")
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+def quoted(text: str) -> str:
+    """Return the text as a quoted value of Hydra's grammar.
+
+    >>> print(quoted("it's (1).zip"))
+    'it\\'s (1).zip'
+    """
+    # A backslash counts only before a quote.
+    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+
+
+if __name__ == "__main__":
+    main()

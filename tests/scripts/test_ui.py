@@ -1,0 +1,62 @@
+"""`make ui` and its view of the runs, in a real Chromium."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import listening
+from made_state import evaluation, made, project
+
+from mien import tracking
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SCRIPT = Path(__file__).parents[2] / "scripts/ui.py"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_the_printed_address_shows_the_scores_of_each_model(tmp_path, monkeypatch):
+    root = project(tmp_path, monkeypatch)
+    model = made()
+    tracking.track([model], evaluation(model), root)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, SCRIPT, str(port)],
+        cwd=root,
+        env={
+            **os.environ,
+            # Its queue of jobs would be more processes.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        address = server.stdout.readline().strip()
+        assert address.startswith(f"http://127.0.0.1:{port}/#/experiments/")
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 2400, "height": 900})
+            for _ in range(240):
+                try:
+                    page.goto(address)
+                    break
+                except playwright.Error:
+                    page.wait_for_timeout(500)
+            for column in ("validation_macro_f1", "test_macro_f1"):
+                header = page.locator(f".ag-header-cell[col-id='metrics.`{column}`']")
+                header.wait_for(timeout=40_000)
+            browser.close()
+        assert listening(port) == ["127.0.0.1"]
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
