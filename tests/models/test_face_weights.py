@@ -13,6 +13,7 @@ import pytest
 from conftest import drawn_images
 
 from mien import models
+from mien.cli import main
 from mien.errors import MienError, ModelError, ParamError
 from mien.models import face_weights, registry, weights
 
@@ -273,3 +274,15 @@ def test_trained_weights_see_larger_faces_unless_told_otherwise():
 def test_the_net_without_weights_names_the_start_that_it_has(capsys):
     assert weights.load(SPEC | {"weights": "none"}) is None
     assert "set model.weights to faces\n" in capsys.readouterr().err
+
+
+def test_the_command_puts_the_files_where_a_training_looks(files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"mien: no params\.yaml in .*; go to the project's root"):
+        main(["weights", "faces", str(files)])
+    Path("params.yaml").touch()
+    main(["weights", "faces", str(files)])
+    assert "research only" in capsys.readouterr().out
+    assert weights.load(SPEC).sha256 == face_weights.SHA256[face_weights.BLOB]
+    with pytest.raises(SystemExit, match=r"mien: .*invalid choice: 'hands' .* see `mien weights"):
+        main(["weights", "hands"])
