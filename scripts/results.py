@@ -188,10 +188,29 @@ def ship(commit: str, folder: Path) -> None:
         PRETRAINED.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kept[0], PRETRAINED / f"{name}.onnx")
         card = json.loads((export / "card.json").read_text())
+    ship_start(commit, name, card["members"])
     made = json.loads((folder / "provenance.json").read_text())
     card |= {"version": kept[0].stem, "commit": made["commit"], "source": made["source"]}
     write_json(PRETRAINED / f"{name}.json", card)
     keep_reports(commit, folder)
+
+
+def ship_start(commit: str, name: str, members: dict[str, Any]) -> None:
+    """Write the champion's largest network for `model.weights: NAME`, if it is small enough."""
+    from mien.models.weights import write_start
+
+    largest = max(members, key=lambda member: members[member]["parameters"])
+    with tempfile.TemporaryDirectory() as room:
+        model, start = Path(room, "model"), Path(room, "start")
+        trained = ModelId.parse(largest).model_folder.as_posix()
+        command = [sys.executable, "-m", "dvc", "get", "-q", ".", trained]
+        subprocess.run([*command, "--rev", commit, "--out", str(model)], check=True)
+        write_start(model, name, start)
+        shutil.rmtree(PRETRAINED / name, ignore_errors=True)
+        if sum(file.stat().st_size for file in start.iterdir()) < LARGEST:
+            shutil.copytree(start, PRETRAINED / name)
+        else:
+            print(f"results: {name}'s weights are too large to be shipped", file=sys.stderr)
 
 
 def keep_reports(commit: str, folder: Path) -> None:

@@ -13,7 +13,7 @@ from mien import models
 from mien.completion import SHELLS, PrintCompletion
 from mien.errors import INSTALL, MienError, TuningError
 from mien.inference import command as predict
-from mien.models import registry
+from mien.models import face_weights, registry
 
 # For which costs are computed: the pipeline's image size, the number of classes of FER2013.
 SIDE, CLASSES = 48, 7
@@ -83,6 +83,20 @@ def _parser() -> argparse.ArgumentParser:
         run=lambda given: list_models(given.name or registry.names(), given.format == "json")
     )
     predict.add(commands)
+    weights = commands.add_parser(
+        "weights",
+        help="get trained weights that a network can start from",
+        description="Get `faces`, a MobileNet that tells people apart (VGGFace2, for research "
+        "only), for model.weights. Run it in the root of the project.",
+    )
+    weights.add_argument("name", choices=["faces"], help="%(choices)s")
+    weights.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        help="folder with the two files; left out: they are downloaded",
+    )
+    weights.set_defaults(run=lambda given: get_weights(given.path))
     worker = commands.add_parser(
         "tune-worker",
         help="run trials of a shared study in tune.storage",
@@ -179,6 +193,18 @@ def _measured(name: str) -> tuple[int, int]:
     models.use_backend(backend)
     spec = {"arch": name, "classes": [""] * CLASSES, "image_size": SIDE}
     return models.cost(models.build(spec))
+
+
+def get_weights(path: Path | None) -> None:
+    """Put the files of `faces` where a training looks for them.
+
+    Raises:
+        MienError: this is no project, or the files cannot be had.
+    """
+    if not Path("params.yaml").exists():
+        raise MienError(f"no params.yaml in {Path.cwd()}; go to the project's root")
+    face_weights.fetch(face_weights.KEPT, path)
+    print(f"{face_weights.SOURCE} is in {face_weights.KEPT}; licence: {face_weights.LICENCE}")
 
 
 def tune_worker(arch: str) -> None:

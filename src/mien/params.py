@@ -235,11 +235,20 @@ class Model(Section):
     attention: Literal["none", "se", "cbam", "self"] | None = Field(
         description="attention after each stage; empty: the architecture's default"
     )
-    weights: str = Field(
-        description="initial weights of a network of Keras: none, imagenet, or a file's path"
+    side: int | None = Field(
+        ge=16,
+        le=512,
+        description="side of a transfer network's input; empty: that of the faces, with trained "
+        "weights at least 96",
     )
-    unfreeze: int = Field(
-        ge=0, description="last layers of the pretrained network that are trained after the head"
+    weights: str = Field(
+        description="initial weights: none, imagenet, faces, the path of a weights file, or a "
+        "trained model's folder"
+    )
+    unfreeze: int | None = Field(
+        ge=0,
+        description="last layers of the pretrained network that are trained after the head; "
+        "empty: all of them, and batch normalisation",
     )
 
     @model_validator(mode="after")
@@ -266,6 +275,11 @@ class Train(Section):
         gt=0,
         allow_inf_nan=True,
         description="empty: the architecture's default, for muon five times that",
+    )
+    trunk_rate: float = Field(
+        gt=0,
+        le=1,
+        description="factor on the learning rate of pretrained weights if all layers are trained",
     )
     weight_decay: float = Field(ge=0, description="decoupled weight decay; adam ignores it")
     schedule: Literal["constant", "cosine", "plateau"] = Field(

@@ -30,8 +30,9 @@ def card(
     Returns:
         `arch`, `classes`, `image_size`; `parameters` and `multiply_adds` (for one face), sums
         over the members; `members`: {name: `arch`, `parameters`, `multiply_adds`,
-        `weights_sha256`}; `method` and `temperature`; `metrics`: {split: `n`, and scores, three of
-        them with the `_low` and `_high` end of their 95 % interval}; `data`: {path: md5};
+        `weights_sha256` and, if it started from trained weights, `start` with their `source`,
+        `sha256` and `licence`}; `method` and `temperature`; `metrics`: {split: `n`, and scores,
+        three of them with the `_low` and `_high` end of their 95 % interval}; `data`: {path: md5};
         `params_sha256`: hash of the params with which the members were trained.
     """
     names: Sequence[str] = combination["members"]
@@ -51,6 +52,7 @@ def card(
                 "parameters": costs[name][0],
                 "multiply_adds": costs[name][1],
                 "weights_sha256": records[name]["weights_sha256"],
+                **_start(records[name]),
             }
             for name in names
         },
@@ -63,6 +65,11 @@ def card(
         "data": {path: md5 for name in names for path, md5 in records[name]["data"].items()},
         "params_sha256": hashlib.sha256(params.encode()).hexdigest(),
     }
+
+
+def _start(record: Mapping[str, Any]) -> dict[str, Any]:
+    start = record.get("pretrained", {})
+    return {"start": _chosen(start, ("source", "sha256", "licence"))} if "source" in start else {}
 
 
 def _chosen(score: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

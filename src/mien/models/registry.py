@@ -46,10 +46,16 @@ OPTIONS: dict[str, Any] = {
     "depth": None,
     "kernel": None,
     "dense": None,
+    "side": None,
     "weights": "none",
-    "unfreeze": 0,
+    "unfreeze": None,
 }
 PRETRAINING = ("weights", "unfreeze")
+# Default input side of a transfer network with trained weights, pixels: the weights were trained on
+# larger images, and 48 pixels would leave its last layers a feature map of 2 by 2.
+TRAINED_SIDE = 96
+# Folder of the models that are shipped with the package.
+SHIPPED = FOLDER.parent / "pretrained"
 
 
 def names() -> list[str]:
@@ -124,12 +130,72 @@ def check(spec: Mapping[str, Any]) -> None:
         ParamError: it does not; the message lists its options.
     """
     taken = options(spec["arch"])
+    # Any network can start from one that this pipeline trained.
+    also = PRETRAINING if trained_folder(spec.get("weights", "none")) else ()
     for option in _chosen(spec):
-        if option not in taken:
+        if option not in (*taken, *also):
             raise ParamError(
                 f"model.{option}: {spec['arch']} has no such option, got {spec[option]!r}; leave "
                 f"it at {json.dumps(OPTIONS[option])}; it takes {', '.join(taken)}"
             )
+
+
+def trained_folder(weights: str) -> Path | None:
+    """Return the folder that `model.weights` names, if it holds a model of this pipeline.
+
+    Args:
+        weights: its path, or the name of a model that comes with the package.
+    """
+    folders = [Path(weights), SHIPPED / weights]
+    return next((each for each in folders if (each / "record.json").is_file()), None)
+
+
+def starts_from(name: str, weights: str) -> bool:
+    """Return whether the architecture has a place for what `model.weights` names. Imports Keras."""
+    if folder := trained_folder(weights):
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        return bool(record.get("spec", {}).get("arch") == name)
+    if weights in ("none", "faces"):
+        found = network(name)
+        return weights == "none" or (found is not None and found.faces)
+    return network(name) is not None
+
+
+def adapted(model: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return options of `model` for another architecture; those it lacks get their default.
+
+    Imports Keras.
+
+    Args:
+        model: `arch` and the options of a network.
+        name: the other architecture.
+    """
+    taken: tuple[str, ...] = options(name)
+    if starts_from(name, model["weights"]):
+        taken = (*taken, *PRETRAINING)
+    else:
+        taken = tuple(option for option in taken if option not in PRETRAINING)
+    own = {key: value if key in taken else OPTIONS.get(key) for key, value in model.items()}
+    return {**own, "arch": name}
+
+
+def settled(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec with the options that follow from its `weights`, if unset. Imports Keras.
+
+    A network that starts from a model of this pipeline takes its options; one of Keras' networks
+    with trained weights gets `side` TRAINED_SIDE, or the side of the faces if that is larger.
+    """
+    weights = spec.get("weights", "none")
+    if weights == "none":
+        return dict(spec)
+    if folder := trained_folder(weights):
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        own = record.get("spec", {})
+        left = [key for key, value in OPTIONS.items() if spec.get(key, value) == value]
+        return {**spec, **{key: own[key] for key in left if key in own and key not in PRETRAINING}}
+    if spec.get("side") is None and network(spec["arch"]):
+        return {**spec, "side": max(TRAINED_SIDE, spec["image_size"])}
+    return dict(spec)
 
 
 def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,6 +246,8 @@ def build(
 
 def load(folder: Path) -> keras.Model:
     """Return the model stored in `folder` as `record.json` and `model.weights.h5`."""
-    model = build(json.loads((folder / "record.json").read_text())["spec"])
+    spec = json.loads((folder / "record.json").read_text())["spec"]
+    # The weights that it started from may no longer exist.
+    model = build({**spec, "weights": "none", "unfreeze": None})
     model.load_weights(folder / "model.weights.h5")
     return model

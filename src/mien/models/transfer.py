@@ -33,37 +33,45 @@ class Network(NamedTuple):
     Attributes:
         application: its name in `keras.applications`.
         preprocessing: key of PREPROCESSING.
-        file: Keras' file name for its ImageNet weights without the top.
+        file: Keras' file name for its ImageNet weights without the top; None: they do not fit.
         min_side: side of the smallest image that it accepts, pixels.
         own_preprocessing: whether it has built-in preprocessing that can be switched off.
         first_layer: if built-in preprocessing cannot be switched off, the first layer after it.
+        faces: whether the weights of `mien.models.face_weights` are for this network.
     """
 
     application: str
     preprocessing: str
-    file: str
+    file: str | None
     min_side: int = 32
     own_preprocessing: bool = False
     first_layer: str | None = None
+    faces: bool = False
 
 
 def builder(network: Network) -> Callable[..., keras.Model]:
     """Return the `build` of an architecture file for one of Keras' networks."""
 
     def build(
-        size: int, classes: int, *, dropout: float = 0.2, dense: int | None = None
+        size: int,
+        classes: int,
+        *,
+        dropout: float = 0.2,
+        dense: int | None = None,
+        side: int | None = None,
     ) -> keras.Model:
         """Return the network with global average pooling and a new softmax layer.
 
-        Faces smaller than the network's minimum are enlarged to it; larger ones are not resized.
+        Faces are resized to `side`, or to the network's minimum if that is larger.
 
         Args:
             size: side of the faces.
             classes: number of classes.
             dropout: dropout rate before the last layer.
             dense: units of a hidden dense layer between network and softmax; None: no such layer.
+            side: side of the network's input, pixels; None: that of the faces.
         """
-        side = max(size, network.min_side)
+        side = max(side or size, network.min_side)
         inputs, x = grey_input(size)
         if side != size:
             # Not the layer Resizing: with it, a plain model(images) would run the layers after it
@@ -78,6 +86,25 @@ def builder(network: Network) -> Callable[..., keras.Model]:
         return keras.Model(inputs, probabilities(x, classes, dropout))
 
     return build
+
+
+def trunk(model: keras.Model) -> list[layers.Layer]:
+    """Return the layers below the head: the network of Keras, or all layers but the last.
+
+    Args:
+        model: of any architecture.
+    """
+    names = [layer.name for layer in model.layers]
+    return model.get_layer("backbone").layers if "backbone" in names else model.layers[:-1]
+
+
+def leaves(model: keras.Model) -> list[layers.Layer]:
+    """Return all layers of the model, nested networks replaced by their layers."""
+    return [
+        leaf
+        for layer in model.layers
+        for leaf in (leaves(layer) if isinstance(layer, keras.Model) else [layer])
+    ]
 
 
 def backbone(network: Network, side: int) -> keras.Model:

@@ -67,6 +67,12 @@ calibrated on validation: {{ "{:,}".format(card.parameters) }} parameters and
 #}`{{ net.weights_sha256 }}` |
 {% endfor %}
 
+{% for name, net in card.members.items() if net.start is defined %}
+- `{{ name }}` started from trained weights: {{ net.start.source }}, SHA-256
+`{{ net.start.sha256 }}`{{ ". Terms: " if net.start.licence }}{{ net.start.licence }}. What they
+were learnt from bears on what this model may be used for.
+{% endfor %}
+
 {% if export.error is defined %}
 There is no ONNX file ({{ export.error }}).
 {% else %}

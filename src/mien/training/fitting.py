@@ -20,12 +20,15 @@ from mien import models
 from mien.errors import TrainingError
 from mien.faces import Faces
 from mien.metrics import measure
+from mien.models.face_weights import restandardise
+from mien.models.transfer import leaves
 from mien.models.weights import Pretrained, place
 from mien.params import Augment, Train
 from mien.training import checkpoint, schedule
+from mien.training.averaging import Average
 from mien.training.batches import Batches
 from mien.training.checkpoint import TrainingState
-from mien.training.freezing import FINE, freeze, head_epochs
+from mien.training.freezing import FINE, freeze, head_epochs, slow_down, thaw
 from mien.training.muon import Muon
 from mien.training.recipe import with_default_rate
 
@@ -71,8 +74,11 @@ def fit(
     early stopping, after the epoch with the lowest validation loss.
 
     A network that starts from pretrained weights is trained in two phases, see
-    `mien.training.freezing`: only its head for the first quarter of the epochs, then also the last
-    `unfreeze` layers, with a new optimiser at a tenth of the learning rate.
+    `mien.training.freezing`: only its head for one epoch at the full learning rate; then all
+    layers, with a new optimiser and a schedule that starts again with its warm-up, the pretrained
+    ones at `train.trunk_rate` times the rate. If the head is pretrained, too, there is no first
+    phase. If the spec's `unfreeze` is a number, only the head is trained for the first quarter of
+    the epochs, then also the last `unfreeze` layers, at a tenth of the learning rate.
 
     Args:
         spec: see `mien.models`.
@@ -82,7 +88,7 @@ def fit(
         augment: augmentation, if its `each_epoch` is set.
         seed: seed of the initial weights, the order, the augmentation and the dropout.
         checkpoints: folder of this training only: same arguments, same folder.
-        pretrained: weights that a transfer network starts from.
+        pretrained: weights that the network starts from.
         watch: called with the history after each epoch, once its checkpoint is saved.
         title: name of an epoch in progress messages.
 
@@ -94,15 +100,19 @@ def fit(
     trained = models.build(spec, seed)
     model = models.build(spec, seed, train.precision, train.devices)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
-    thaw, unfreeze = train.epochs, spec.get("unfreeze", 0)
+    phases = _Phases(train, spec.get("unfreeze"), pretrained, model)
+    finished = checkpoint.finished(checkpoints)
     if pretrained:
         place(pretrained, model)
-        thaw = head_epochs(train.epochs, unfreeze)
-        # The checkpoint contains the optimiser of the phase in which it was written.
-        freeze(model, 0 if checkpoint.finished(checkpoints) <= thaw else unfreeze)
+        if pretrained.merged and not finished:
+            restandardise(model, training.images)
     with models.spread(train.devices):
-        _compile(model, loss, train)
+        # The checkpoint contains the optimiser of the phase in which it was written.
+        phases.begin(model, loss, max(0, finished - 1))
     state = checkpoint.load(checkpoints, model)
+    with models.spread(train.devices):
+        # Once for all epochs, as its step is compiled.
+        average = Average(state.average, model) if train.ema else None
     while not schedule.finished(state.losses, train):
         started = time.monotonic()
         epoch = len(state.history)
@@ -111,15 +121,14 @@ def fit(
             training, train.batch_size, train.mixup, augment, seed, epoch, train.devices
         )
         with models.spread(train.devices):
-            if epoch == thaw:
-                freeze(model, unfreeze)
-                _compile(model, loss, train)
+            if 0 < epoch == phases.head:
+                phases.begin(model, loss, epoch)
             _seed_generators(model, seed, epoch)
-            steps = _Steps(state, train, len(batches), name, FINE if epoch >= thaw else 1.0)
+            steps = _Steps(state, phases, len(batches), name, average)
             logs = model.fit(batches, shuffle=False, verbose=0, callbacks=[steps]).history
         row = {"epoch": epoch + 1, "loss": logs["loss"][0], "accuracy": logs["accuracy"][0]}
         _check(row, train)
-        state.average = steps.average(model)
+        state.average = average.arrays() if average else model.get_weights()
         trained.set_weights(state.average)
         row |= _measured(trained, validation, loss)
         state.history.append(row | {"learning_rate": steps.rate})
@@ -139,8 +148,58 @@ def fit(
     return Trained(trained, state.history, state.seconds)
 
 
-def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
-    """Compile the model with a new optimiser for its trainable weights."""
+class _Phases:
+    """Which layers are trained in which epoch, and at what learning rate."""
+
+    def __init__(
+        self,
+        train: Train,
+        unfreeze: int | None,
+        pretrained: Pretrained | None,
+        model: keras.Model,
+    ) -> None:
+        self.train, self._unfreeze, self._pretrained = train, unfreeze, pretrained
+        # Number of epochs that train only the head.
+        self.head = head_epochs(train.epochs, unfreeze) if pretrained else 0
+        if pretrained and unfreeze is None:
+            new = [x for x in leaves(model) if x.weights and x.name not in pretrained.layers]
+            self.head = self.head if new else 0
+
+    def begin(self, model: keras.Model, loss: keras.losses.Loss, epoch: int) -> None:
+        """Set which layers are trained in `epoch`, from 0, and compile with a new optimiser."""
+        if self._pretrained:
+            if epoch < self.head:
+                freeze(model, 0)
+            elif self._unfreeze is None:
+                thaw(model)
+            else:
+                freeze(model, self._unfreeze)
+        optimizer = _compile(model, loss, self.train)
+        factor = self.train.trunk_rate
+        if self._pretrained and self._unfreeze is None and factor != 1:
+            known = [x for x in leaves(model) if x.name in self._pretrained.layers]
+            slow_down(optimizer, [v for x in known for v in x.trainable_weights], factor)
+
+    def rate(self, epoch: int, batch: int, steps: int, losses: list[float]) -> float:
+        """Return the learning rate of one of the `steps` of an epoch."""
+        if not self._pretrained or self._unfreeze is not None:
+            step = epoch * steps + batch
+            rate = schedule.learning_rate(step, steps, losses, self.train)
+            return rate * (FINE if self._pretrained and epoch >= self.head else 1)
+        if epoch < self.head:
+            return self.train.learning_rate
+        rest = self.train.model_copy(update={"epochs": self.train.epochs - self.head})
+        step = (epoch - self.head) * steps + batch
+        return schedule.learning_rate(step, steps, losses[self.head :], rest)
+
+
+def _compile(
+    model: keras.Model, loss: keras.losses.Loss, train: Train
+) -> keras.optimizers.Optimizer:
+    """Compile the model with a new optimiser for its trainable weights, and return that.
+
+    In half precision the model's optimiser is another one, which wraps it and scales the loss.
+    """
     rate, decay = train.learning_rate, train.weight_decay
     if train.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
@@ -156,6 +215,7 @@ def _compile(model: keras.Model, loss: keras.losses.Loss, train: Train) -> None:
     model.compile(optimizer, loss, metrics=[accuracy])
     # A checkpoint can only be loaded into an optimiser that is built.
     model.optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def _seed_generators(model: keras.Model, seed: int, epoch: int) -> None:
@@ -171,41 +231,34 @@ class _Steps(keras.callbacks.Callback):
     """Sets the learning rate before each step and averages the weights after it."""
 
     def __init__(
-        self, state: TrainingState, train: Train, steps: int, name: str, factor: float
+        self,
+        state: TrainingState,
+        phases: _Phases,
+        steps: int,
+        name: str,
+        average: Average | None,
     ) -> None:
         super().__init__()
-        self._factor = factor
-        self._train, self._steps, self._losses = train, steps, state.losses
-        self._first = len(state.history) * steps
-        self._average = [np.array(array) for array in state.average]
+        self._phases, self._train = phases, phases.train
+        self._epoch, self._steps, self._losses = len(state.history), steps, state.losses
+        self._average = average
         self._bar = tqdm(total=steps, desc=name, leave=False, disable=None, file=sys.stderr)
-        self.rate = train.learning_rate
+        self.rate = self._train.learning_rate
 
     def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
-        step = self._first + batch
-        rate = schedule.learning_rate(step, self._steps, self._losses, self._train)
-        self.rate = self._factor * rate
+        self.rate = self._phases.rate(self._epoch, batch, self._steps, self._losses)
         self.model.optimizer.learning_rate = self.rate
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         self._bar.update()
-        if self._train.ema:
-            step = self._first + batch
+        if self._average:
+            step = self._epoch * self._steps + batch
             # Otherwise the average would stay near the random initial weights for long.
             momentum = min(self._train.ema, (1 + step) / (10 + step))
-            # In NumPy: with single operations of the backend it took a fifth of a step's time.
-            for average, weight in zip(self._average, self.model.weights, strict=True):
-                now = keras.ops.convert_to_numpy(weight)
-                average[...] = average + (1 - momentum) * (now - average)
+            self._average.update(momentum)
 
     def on_train_end(self, logs: object = None) -> None:
         self._bar.close()
-
-    def average(self, model: keras.Model) -> list[np.ndarray]:
-        """Return the weights' moving average, or the weights if `train.ema` is 0."""
-        if not self._train.ema:
-            return model.get_weights()
-        return self._average
 
 
 def _check(row: Mapping[str, float], train: Train) -> None:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mien.faces import Faces
-from mien.models import registry
+from mien.models import face_weights, registry
 from mien.params import DEFAULT_RATE, Model, Params, Train
+from mien.project import root
 
 if TYPE_CHECKING:
     from mien.models.weights import Pretrained
 
+# Learning rate of a network of which all pretrained layers are trained.
+FINE_TUNING_RATE = 0.001
 # Muon's updates are scaled to the size of AdamW's, but larger ones train faster: docs/results.md.
 MUON_FACTOR = 5
 # Sections of params.yaml that a model depends on.
@@ -48,11 +51,14 @@ class Recipe:
             name: name of the model.
             data: DVC's hashes of the data it is trained and measured on, by path.
         """
-        digest = self.pretrained.sha256 if self.pretrained else None
+        start = {"weights": self.spec["weights"], "sha256": None}
+        if self.pretrained:
+            start["sha256"] = self.pretrained.sha256
+            start |= {"source": self.pretrained.source, "licence": self.pretrained.licence}
         return {
             "name": name,
             "spec": self.spec,
-            "pretrained": {"weights": self.spec["weights"], "sha256": digest},
+            "pretrained": start,
             "params": self.params.model_dump(mode="json", include=SECTIONS),
             "data": dict(data),
         }
@@ -63,19 +69,25 @@ def recipe(params: Params, training: Faces) -> Recipe:
 
     Raises:
         ParamError: the architecture does not have an option, or its weights are not available.
+        ModelError: the files for `faces` are missing or wrong.
     """
     from mien.models.weights import load
 
     spec = model_spec(params.model, training)
     registry.check(spec)
     train = with_default_rate(params.train, spec)
-    return Recipe(params.model_copy(update={"train": train}), spec, load(spec))
+    pretrained = load(spec, root() / face_weights.KEPT)
+    return Recipe(params.model_copy(update={"train": train}), spec, pretrained)
 
 
 def model_spec(model: Model, training: Faces) -> dict[str, Any]:
-    """Return the spec (see `mien.models.registry`) of `model` for its training images."""
+    """Return the spec (see `mien.models.registry`) of `model` for its training images.
+
+    Imports Keras.
+    """
     size = training.images.shape[1]
-    return model.model_dump() | {"classes": list(training.classes), "image_size": size}
+    spec = model.model_dump() | {"classes": list(training.classes), "image_size": size}
+    return registry.settled(spec)
 
 
 def with_default_rate(train: Train, spec: Mapping[str, Any]) -> Train:
@@ -85,19 +97,28 @@ def with_default_rate(train: Train, spec: Mapping[str, Any]) -> Train:
 
     Args:
         train: section `train` of params.
-        spec: its `arch` and `weights` are used. A network that starts from pretrained weights
-            takes the general default, because its head is trained first.
+        spec: its `arch`, `weights` and `unfreeze` are used. A network that starts from pretrained
+            weights takes FINE_TUNING_RATE, or the general default if `unfreeze` is a number,
+            because its head is trained first.
     """
     if train.learning_rate != DEFAULT_RATE:
         return train
-    scratch = spec.get("weights", "none") == "none"
-    rate = registry.learning_rate(spec["arch"]) if scratch else registry.LEARNING_RATE
+    if spec.get("weights", "none") == "none":
+        rate = registry.learning_rate(spec["arch"])
+    else:
+        rate = FINE_TUNING_RATE if spec.get("unfreeze") is None else registry.LEARNING_RATE
     rate *= MUON_FACTOR if train.optimizer == "muon" else 1
     return train.model_copy(update={"learning_rate": rate})
 
 
 def student(params: Params, arch: str) -> Params:
-    """Return the params of a student; its targets already contain the label smoothing."""
-    model = params.model.model_copy(update={"arch": arch, "width": params.distill.width})
+    """Return the params of a student; its targets already contain the label smoothing.
+
+    Imports Keras. The student takes `weights` only if its architecture has a place for them.
+    """
+    own = params.model.model_dump()
+    if not registry.starts_from(arch, params.model.weights):
+        own |= {name: registry.OPTIONS[name] for name in ("side", *registry.PRETRAINING)}
+    model = Model.model_validate(own | {"arch": arch, "width": params.distill.width})
     train = params.train.model_copy(update={"label_smoothing": 0.0, "folds": 0})
     return params.model_copy(update={"model": model, "train": train})

@@ -72,13 +72,7 @@ def of(params: Params, arch: str) -> Space:
         TuningError: a logarithmic range cannot contain the start's value.
     """
     taken = registry.options(arch)
-    given = params.model.model_dump()
-    own = {
-        option: given[option] if option in taken else registry.OPTIONS[option]
-        for option in given
-        if option != "arch"
-    }
-    model = Model(arch=arch, **own)
+    model = Model.model_validate(registry.adapted(params.model.model_dump(), arch))
     settings = Settings(model, with_default_rate(params.train, model.model_dump()), params.augment)
     start: Values = {}
     distributions: dict[str, Distribution] = {}
@@ -86,7 +80,10 @@ def of(params: Params, arch: str) -> Space:
         for key, searched in getattr(params.tune.search, section).items():
             value = getattr(getattr(settings, section), key)
             if section == "model":
-                if key not in taken:
+                # A model to start from has its shape already.
+                if key not in taken or (
+                    key != "dropout" and registry.trained_folder(model.weights)
+                ):
                     continue
                 value = registry.defaults(arch)[key] if value is None else value
             if value is None and isinstance(searched, Range):

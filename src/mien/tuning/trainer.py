@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from mien.faces import Faces
+from mien.models import face_weights
 from mien.models.weights import Pretrained, load
 from mien.params import Params, Train, Tune
+from mien.project import root
 from mien.training.fitting import Trained, fit
 from mien.training.recipe import Recipe, model_spec
 from mien.tuning.search import Evaluate, History, Watch
@@ -83,7 +85,8 @@ def trainer(
     events: Callable[[str], AbstractContextManager[Watch]],
 ) -> Trainer:
     """Return the trainer for a study of `space`; see the attributes of `Trainer`."""
-    pretrained = load(model_spec(space.settings.model, training))
+    spec = model_spec(space.settings.model, training)
+    pretrained = load(spec, root() / face_weights.KEPT)
     return Trainer(training, validation, seed, pretrained, events)
 
 
