@@ -1,8 +1,8 @@
 """Writes results/README.md, and the tables of results in README.md and docs/results.md.
 
 `python scripts/results_page.py` writes them; with `--check` it only tells whether they are fresh.
-A page asks for a table by two comments around it: `<!-- results: best RUN… -->`, for the best of
-each run, or `<!-- results: models RUN… -->`, for all models of it, and `<!-- /results -->`.
+A page asks for one of TABLES by two comments around it, `<!-- results: NAME -->` and
+`<!-- /results -->`.
 """
 
 import csv
@@ -23,7 +23,7 @@ from mien.project import ModelId
 RESULTS = Path("results")
 OVERVIEW = RESULTS / "README.md"
 PAGES = (Path("README.md"), Path("docs/results.md"))
-MARKED = re.compile(r"(<!-- results: (\w+) (.+?) -->\n).*?(<!-- /results -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 BEGIN = """# Results on real data
 
 Each folder holds a run of the whole pipeline on faces that are not part of this repository, with
@@ -59,19 +59,29 @@ chosen on validation. In brackets: 95 % intervals.
 
 @dataclass(frozen=True)
 class Source:
-    """A source of faces: what it is called, and its splits in words."""
+    """A source of faces.
+
+    Attributes:
+        name: what it is called.
+        splits: its splits in words.
+        judged: the split that tells how good a model is.
+        title: what that split is called.
+    """
 
     name: str
     splits: str
+    judged: str = "test"
+    title: str = "test"
 
 
 # By their SHA-256.
 SOURCES = {
     "c1ed942d8e505ea440b95a226d85e3f44a9f399a58e5559b6848a36063ca19ee": Source(
-        "FER2013", "PublicTest is test, a tenth of `train` validation"
+        "FER2013", "PublicTest is test, a tenth of `train` validation", title="PublicTest"
     ),
+    # Its 128 test images rank nothing.
     "bd90360d211e5aa24af1382cf101865d10bdae346a674dc737aeac56956200a4": Source(
-        "four-class zip", "its own train, validation and test"
+        "four-class zip", "its own train, validation and test", "validation", "validation"
     ),
 }
 
@@ -103,9 +113,9 @@ class Run:
 
     @property
     def best(self) -> list[dict[str, str]]:
-        """The ensemble, if there is one, and the net that is best on validation."""
+        """The net that is best on validation, and the ensemble, if there is one."""
         found = {row["model"] == "ensemble": row for row in reversed(self.models)}
-        return [found[kind] for kind in (True, False) if kind in found]
+        return [found[kind] for kind in (False, True) if kind in found]
 
     @property
     def source(self) -> Source:
@@ -144,6 +154,16 @@ class Entry:
         return ", ".join(filter(None, parts))
 
     @property
+    def images(self) -> str:
+        """Which images tell how good it is, and how many they are."""
+        source = self.run.source
+        return f"{source.title}, {int(self.row[f'{source.judged}_n']):,}"
+
+    def accuracy(self, kind: str = "") -> str:
+        """Return the accuracy on these with its interval; with `unseen_`, without duplicates."""
+        return interval(self.row, f"{self.run.source.judged}_{kind}accuracy")
+
+    @property
     def minutes(self) -> str:
         """How long its training took, empty for an ensemble."""
         seconds = self.row["training_seconds"]
@@ -162,14 +182,15 @@ def column(title: str, entries: Sequence[Entry], cell: Callable[[Entry], str]) -
     return title, [cell(entry) for entry in entries]
 
 
+def interval(row: dict[str, str], name: str) -> str:
+    """Return a score with its interval."""
+    value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
 def score(title: str, entries: Sequence[Entry], name: str) -> Column:
     """Return the column of a score with its interval."""
-
-    def cell(entry: Entry) -> str:
-        value, low, high = (float(entry.row[f"{name}{end}"]) for end in ("", "_low", "_high"))
-        return f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-    return column(title, entries, cell)
+    return column(title, entries, lambda entry: interval(entry.row, name))
 
 
 def counted(title: str, entries: Sequence[Entry], name: str, count: str) -> Column:
@@ -219,19 +240,18 @@ def best(runs: Sequence[Run], link: Callable[[Run], str]) -> str:
 def models(runs: Sequence[Run], link: Callable[[Run], str]) -> str:
     """Return a table of all models of the runs, with all scores of accuracy."""
     entries = [Entry(run, row) for run in runs for row in run.models]
-    several = [column("run", entries, lambda entry: link(entry.run))] if len(runs) > 1 else []
-    return markdown(
-        [
-            *several,
-            *costs(entries),
-            counted("validation: accuracy", entries, "validation_accuracy", "validation_n"),
-            *unseen(entries, "validation"),
-            score("macro-F1", entries, "validation_macro_f1"),
-            counted("test: accuracy", entries, "test_accuracy", "test_n"),
-            *unseen(entries, "test"),
-            column("minutes", entries, lambda entry: entry.minutes),
-        ]
-    )
+    columns = [column("run", entries, lambda entry: link(entry.run))] if len(runs) > 1 else []
+    columns += costs(entries)
+    for split in dict.fromkeys(["validation", *(run.source.judged for run in runs)]):
+        titles = {run.source.title for run in runs if run.source.judged == split}
+        title = titles.pop() if len(titles) == 1 else split
+        columns.append(counted(title, entries, f"{split}_accuracy", f"{split}_n"))
+        columns += unseen(entries, split)
+    columns += [
+        score("macro-F1, validation", entries, "validation_macro_f1"),
+        column("minutes", entries, lambda entry: entry.minutes),
+    ]
+    return markdown(columns)
 
 
 def overview(runs: Sequence[Run], link: Callable[[Run], str]) -> str:
@@ -262,6 +282,16 @@ def markdown(columns: Iterable[Column]) -> str:
     return "\n".join([lines[0], "|---" * len(titles) + "|", *lines[1:], ""])
 
 
+# What a page may ask for: by name, the kind of table and its runs.
+TABLES = {
+    "readme": (best, ("fer7", "fer4", "four_class_zip_nine_nets")),
+    "shipped": (models, ("fer4", "fer7")),
+    "fer2013_seven_classes": (models, ("fer2013_seven_classes_two_nets",)),
+    "fer2013_four_classes": (models, ("fer2013_four_classes_two_nets", "fer4")),
+    "four_class_zip": (models, ("four_class_zip_nine_nets", "four_class_zip_wide_compact")),
+}
+
+
 def filled(page: Path, runs: dict[str, Run]) -> str:
     """Return the page's text with every table that it asks for.
 
@@ -270,9 +300,9 @@ def filled(page: Path, runs: dict[str, Run]) -> str:
     """
 
     def table(found: re.Match[str]) -> str:
-        begin, kind, names, end = found.groups()
-        asked = [runs[name] for name in names.split()]
-        return begin + TABLES[kind](asked, linked(page)) + end
+        begin, name, end = found.groups()
+        kind, names = TABLES[name]
+        return begin + kind([runs[one] for one in names], linked(page)) + end
 
     return MARKED.sub(table, page.read_text(encoding="utf-8"))
 
@@ -287,9 +317,6 @@ def linked(page: Path) -> Callable[[Run], str]:
     return lambda run: (
         f"[{run.name}]({Path(os.path.relpath(RESULTS, page.parent), run.name).as_posix()})"
     )
-
-
-TABLES = {"best": best, "models": models}
 
 
 def main() -> None:

@@ -33,7 +33,6 @@ from made_state import (
 from mien import tracking
 from mien.errors import TrackingError
 from mien.tracking import live_run
-from mien.tracking.store import connect
 
 # Nothing listens on the discard port.
 CLOSED = "http://127.0.0.1:9"
@@ -111,20 +110,6 @@ def test_a_killed_training_resumes_its_run_without_repeating_epochs(root):
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
     assert curve(root, resumed) == EPOCHS
-
-
-def test_a_kill_while_the_database_is_made_leaves_none(root):
-    (root / "mlflow.db").unlink()
-    code = "from pathlib import Path; from mien.tracking import store; store.connect(Path('.'))"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
-    # Some of the tables are there, wherever they are made.
-    while not any(file.stat().st_size for file in root.rglob("*") if file.is_file()):
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    assert not (root / "mlflow.db").exists()
-    assert connect(root).experiment
 
 
 def test_a_run_whose_process_is_dead_is_closed_by_the_next_track(root):

@@ -1,19 +1,15 @@
 """The champion as MLflow serves it, against the Keras model it was made from."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
-from conftest import SRC, drawn_images
+from conftest import drawn_images
 from made_state import CLASSES, client, ensemble, evaluation, made, project
 
 from mien import models, tracking
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -65,22 +61,3 @@ def test_an_ensemble_is_served_with_the_members_it_uses(root, monkeypatch):
     version = client(root).get_model_version_by_alias("mien", "champion")
     folder = Path(mlflow.artifacts.download_artifacts(version.source)) / "artifacts"
     assert {path.name for path in folder.iterdir()} == {"ensemble", "train", "simple_cnn"}
-
-
-def test_a_new_store_takes_two_lines_and_no_keras(root):
-    (root / "mlflow.db").unlink()
-    code = (
-        "import sys; from pathlib import Path; from mien import tracking\n"
-        "from made_state import evaluation, made; model = made()\n"
-        "tracking.track([model], evaluation(model), Path('.'))\n"
-        "print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
-    )
-    env = {"PYTHONPATH": os.pathsep.join([str(TESTS), str(SRC)]), "PATH": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
-    assert [line.partition(";")[0].partition(" in ")[0] for line in done.stderr.splitlines()] == [
-        "MLflow: new experiment `mien`",
-        "MLflow: new state of the pipeline",
-    ]
