@@ -66,7 +66,7 @@ def address(tmp_path):
     served.mkdir()
     with zipfile.ZipFile(served / "faces.zip", "w") as target:
         for row, image in enumerate(drawn_images(4)[0]):
-            target.writestr(f"happy/{row}.png", encoded(image))
+            target.writestr(f"{('happy', 'sad')[row % 2]}/{row}.png", encoded(image))
     handler = partial(Asked, directory=served)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

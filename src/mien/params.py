@@ -555,13 +555,14 @@ def read(path: Path, kind: type[Kind], refused: type[MienError]) -> Kind:
         return kind.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"])) or "the file"
+        # What concerns two sections names its key in the message.
+        key = f"{'.'.join(map(str, fault['loc']))[:200]}: " if fault["loc"] else ""
         told = fault["type"] not in ("missing", "value_error")
         got = f", got {_shown(fault['input'])}" if told else ""
         message = fault["msg"].removeprefix("Value error, ")
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
         # Without `error` as cause, whose text could contain a password.
-        raise refused(f"{path}: {key[:200]}: {message}{got}{more}") from None
+        raise refused(f"{path}: {key}{message}{got}{more}") from None
 
 
 def _shown(value: object) -> str:

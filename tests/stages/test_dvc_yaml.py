@@ -11,7 +11,6 @@ from stage_project import ROOT
 from mien.models import registry
 from mien.params import Params
 
-ROOT = Path(__file__).parents[2]
 STAGES = load_yaml(ROOT / "dvc.yaml")["stages"]
 # What no stage declares, and what these import in turn. They shape no out: `params` reads what each
 # stage declares value by value; `errors` words a user's mistakes; `project` and `entry` find
@@ -89,55 +88,35 @@ def declared(stage: str) -> list[str]:
     return [dep for dep in deps if "/architectures/" not in dep]
 
 
-def known(section: str) -> bool:
-    return section in Params.model_fields
-
-
-# Every stage reads params.yaml through these; the params it uses are declared one by one.
-SHARED = {
-    "stages/entry.py",
-    "src/mien/__init__.py",
-    "src/mien/errors.py",
-    "src/mien/params.py",
-    "src/mien/project.py",
-}
-# The stages that run networks. The others know them by name alone, to check params.yaml.
-NETWORKS = {"distill", "evaluate", "export", "suspects", "train", "tune"}
-# They show their epochs in MLflow while they run.
-LOGGED_LIVE = {"distill", "suspects", "train", "tune"}
-# Code that `track` does not run, but logs with the champion.
-LOGGED = ["src/mien/crops", "src/mien/inference"]
-# They say where figures and trials are kept, and shape no out.
-PLACES = {"tensorboard", "tune.storage"}
-# Which of them run is told by the matrix.
-MATRIX = {"tune.archs", "distill.archs"}
-
-
-def code_needed(stage: str) -> set[str]:
-    """Return the code that shapes the stage's outs, files without any left out."""
-    code = {
-        path.relative_to(ROOT).as_posix()
-        for path in code_of(stage)
-        if len(ast.parse(path.read_text()).body) > 1
-    }
-    known = set() if stage in NETWORKS else {path for path in code if "/models/" in path}
-    return code - SHARED - known
+def covers(dep: str, path: str) -> bool:
+    return path == dep or path.startswith(f"{dep}/")
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_the_code_it_runs(stage):
-    missing = {path for path in code_needed(stage) if not covered(path, STAGES[stage]["deps"])}
+    missing = {path for path in code_of(stage) if not any(covers(d, path) for d in declared(stage))}
     assert not missing
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_no_code_it_does_not_run(stage):
-    declared = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))]
-    # An architecture is imported by its name in params.yaml.
-    named = [dep for dep in declared if "${" in dep]
-    code = {path.relative_to(ROOT).as_posix() for path in code_of(stage)}
-    idle = [dep for dep in declared if not any(covered(path, [dep]) for path in code)]
-    assert set(idle) - set(named) == (set(LOGGED) if stage == "track" else set())
+    code = code_of(stage)
+    idle = [dep for dep in declared(stage) if not any(covers(dep, path) for path in code)]
+    # `track` does not run this code, but logs it with the champion, which is served by it.
+    assert idle == (["src/mien/crops", "src/mien/inference"] if stage == "track" else [])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_has_six_deps_of_code_at_most(stage):
+    assert len([dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")]) <= 6
+
+
+@pytest.mark.parametrize("stage", sorted(TRAINS))
+def test_no_chart_can_make_a_training_stale(stage):
+    drawing = {path for path in code_of(stage) if path.startswith("src/mien/evaluation/")}
+    if stage != "augment":
+        drawing |= {path for path in code_of(stage) if path == "src/mien/figures.py"}
+    assert not drawing
 
 
 @pytest.mark.parametrize(
@@ -149,34 +128,38 @@ def test_a_stage_depends_on_no_code_it_does_not_run(stage):
         ("distill", "item.arch"),
     ],
 )
-def test_a_training_depends_on_its_architecture_alone(stage, arch):
-    """A new architecture, or a change of another one, costs no training."""
-    found = [dep for dep in STAGES[stage]["deps"] if "architectures" in dep]
-    assert found == [f"src/mien/architectures/${{{arch}}}.py"]
+def test_a_training_depends_on_its_own_architecture_alone(stage, arch):
+    deps = [dep for dep in STAGES[stage]["deps"] if "architectures" in dep]
+    assert deps == [f"src/mien/architectures/${{{arch}}}.py"]
+    folder, pattern = re.fullmatch(r"(.*)/\$\{.*\}(\.py)", deps[0]).groups()
+    assert ROOT / folder == registry.FOLDER
+    assert {path.stem for path in (ROOT / folder).glob(f"[!_]*{pattern}")} == {*registry.names()}
+
+
+def read_params(stage: str) -> set[str]:
+    """Return the params that the stage's script reads, of a whole section each of its own."""
+    read = set()
+    for node in ast.walk(ast.parse(script(stage).read_text())):
+        keys: list[str] = []
+        while isinstance(node, ast.Attribute):
+            keys.insert(0, node.attr)
+            node = node.value
+        ours = isinstance(node, ast.Name) and node.id == "params"
+        if ours and keys[:1] and keys[0] in Params.model_fields:
+            read.add(".".join(keys))
+    # `params.data` is no read of its own where `params.data.classes` follows it.
+    read = {key for key in read if not any(other.startswith(f"{key}.") for other in read)}
+    sections = {key: Params.model_fields[key].annotation for key in read if "." not in key}
+    whole = {key: getattr(kind, "model_fields", {}) for key, kind in sections.items()}
+    fields = {f"{key}.{field}" for key in whole for field in whole[key]}
+    return {key for key in read if not whole.get(key)} | fields
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_declares_the_params_it_reads(stage):
-    read = set()
-    for node in ast.walk(ast.parse(script(stage).read_text())):
-        keys = []
-        while isinstance(node, ast.Attribute):
-            keys.insert(0, node.attr)
-            node = node.value
-        if isinstance(node, ast.Name) and node.id == "params" and keys[:1] and known(keys[0]):
-            read.add(".".join(keys))
-    declared = [*STAGES[stage].get("params", []), *PLACES, *MATRIX]
-    for section in read & set(Params.model_fields) - set(declared):
-        # Read as a whole: all in it counts.
-        fields = getattr(Params.model_fields[section].annotation, "model_fields", None)
-        if fields and not any(key.startswith(f"{section}.") for key in read):
-            read = read - {section} | {f"{section}.{field}" for field in fields}
-    undeclared = {
-        key for key in read if not any(f"{key}.".startswith(f"{name}.") for name in declared)
-    }
-    # `params.data` is no read of its own where only `params.data.classes` follows it.
-    undeclared = {key for key in undeclared if not any(k.startswith(f"{key}.") for k in read)}
-    assert not undeclared
+    names = [*STAGES[stage].get("params", []), *NO_PARAMS_OF_A_STAGE]
+    read = read_params(stage)
+    assert not {key for key in read if not any(f"{key}.".startswith(f"{n}.") for n in names)}
 
 
 def test_only_evaluate_reads_the_test_split():

@@ -13,7 +13,7 @@ pytest.importorskip("keras", reason="the pipeline is not installed")
 from mien import faces, models, params
 from mien.export import champion
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
