@@ -124,6 +124,6 @@ def test_unknown_member_ends_in_one_line(room):
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "ensemble: params.yaml: ensemble.members: 'tune_vgg16' is no model, one of train, tune_compact, "
-        "tune_simple_cnn; change it, or add its architecture to tune.archs"
+        "ensemble: params.yaml: ensemble.members: 'tune_vgg16' is no model, one of train, "
+        "tune_compact, tune_simple_cnn; change it, or add its architecture to tune.archs"
     ]
