@@ -44,6 +44,7 @@ def cards(pretrained: dict) -> tuple[dict, str]:
         robustness=read("robustness"),
         export=read("export"),
         suspects=read("suspects"),
+        groups={},
         policy=PARAMS.audit.policy,
         split=PARAMS.data.split,
         resplit=False,
