@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_started_from_is_one_line(fault, tmp_path):
     folder = start(tmp_path / "start", list(CLASSES))
     spec, file = spec_from(folder), folder / "model.weights.h5"
     said = {
-        "another file": "is not the file that record.json beside it tells of: expected sha256",
+        "another file": "is not the file that record.json beside it describes: expected sha256",
         "no weights": "holds no model of this pipeline",
         "another net": "is compact, got model.arch two_conv; set model.arch to compact",
         "other shape": "does not fit: conv2d has",
