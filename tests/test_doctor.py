@@ -32,6 +32,7 @@ def made(tmp_path_factory) -> Path:
         (folder / "faces").mkdir(exist_ok=True)
         (folder / "faces" / name).write_text(f"the content of {name}")
     (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (folder / "data/sample").mkdir(parents=True)
     command = "mkdir -p data && cp -R faces data/training"
     stage = {"cmd": command, "deps": ["faces"], "outs": ["data/training"]}
     dump_yaml(folder / "dvc.yaml", {"stages": {"augment": stage}})

@@ -63,7 +63,7 @@ def compare(folder: Path, dropout: float) -> None:
 
 CHILD = """
 import sys
-sys.path[:0] = [{tests!r}]
+sys.path[:0] = {tests!r}
 from mien import models
 models.use_backend({backend!r}, 2)
 from pathlib import Path
@@ -82,7 +82,7 @@ test_devices.compare(Path({folder!r}), {dropout})
 def test_two_devices_train_as_one_and_resume_to_the_byte(backend, dropout, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed; `pip install {backend}` adds this test")
-    code = CHILD.format(tests=str(HERE), backend=backend, folder=str(tmp_path), dropout=dropout)
+    code = CHILD.format(tests=[str(HERE), str(HERE.parent)], backend=backend, folder=str(tmp_path), dropout=dropout)
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -69,7 +69,7 @@ def test_an_option_that_a_net_does_not_take_is_answered_with_those_it_takes():
         models.check(spec("vgg16", width=2.0))
     assert str(caught.value) == (
         "model.width: vgg16 has no such option, got 2.0; leave it at 1.0; "
-        "it takes dropout, dense, weights, unfreeze"
+        "it takes dropout, dense, side, weights, unfreeze"
     )
     with pytest.raises(ParamError, match=r"model.weights: compact has .* leave it at \"none\""):
         models.check(spec("compact", weights="imagenet"))

@@ -8,7 +8,7 @@ import made_models
 import numpy as np
 import pytest
 from made_models import COMBINATION, TEST
-from stage_project import ROOT, run_stage
+from stage_project import ROOT, change, run_stage
 
 from mien import faces, metrics
 from mien.ensembling.combination import combine
@@ -60,3 +60,23 @@ def test_the_champion_becomes_a_file_that_answers_alike(room, champion):
     assert probabilities(file, TEST.images) == pytest.approx(expected, abs=1e-4)
     kept = {name for name, version in written["versions"].items() if version["kept"]}
     assert {path.stem for path in Path("models/export").glob("*.onnx")} == kept
+
+
+@pytest.mark.parametrize(
+    ("source", "url", "drawn"),
+    [
+        ("data/sample", None, True),
+        ("faces.zip", None, False),
+        ("data/sample", "https://example.org/faces.zip", False),
+    ],
+)
+def test_the_card_says_whether_the_faces_were_drawn(room, source, url, drawn):
+    Path("data/sample").mkdir(parents=True)
+    Path("data/sample/recipe.yaml").touch()
+    Path("metrics").mkdir()
+    score = metrics.score_faces(TEST, answers("train"), 17)
+    evaluation = {"champion": "train", "models": {"train": score}}
+    Path("metrics/evaluate.json").write_text(json.dumps(evaluation))
+    change("data", source=source, url=url)
+    run_stage("export")
+    assert json.loads(Path("models/export/card.json").read_text())["drawn"] is drawn
