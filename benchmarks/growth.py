@@ -102,9 +102,6 @@ def grown(count: int) -> dict[str, object]:
         with zipfile.ZipFile(room / "faces.zip", "w") as target:
             for picture, data in made(count):
                 target.writestr(picture, data)
-        # What the stage `suspects` writes as long as audit.labels.action is none.
-        (room / "data/suspects").mkdir(parents=True)
-        np.save(room / "data/suspects/rows.npy", np.zeros(0, np.int64))
         stages = {stage: measured(stage, room) for stage in STAGES}
         kept = json.loads((room / "metrics/audit.json").read_text())["kept"]
     cpu = sum(each["cpu_seconds"] for each in stages.values())

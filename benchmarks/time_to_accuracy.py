@@ -3,9 +3,9 @@
     python benchmarks/time_to_accuracy.py SOURCE [TARGET]
 
 SOURCE is a set with its own train and validation, of which every readable image is kept. Both nets
-are trained by `mien.training.fit`, each in a process of its own, and take turns of an epoch, so
-that whatever else the machine does slows both. An epoch's time is from its first step to its
-checkpoint, validation included; the building of the net and the tracing of its graph count too.
+are trained by `mien.training.fitting.fit`, each in a process of its own, and take turns of an
+epoch, so that whatever else the machine does slows both. An epoch's time is from its first step to
+its checkpoint, validation included; the building of the net and the tracing of its graph count too.
 
 `seed_cnn` learns as its author had it: Adam, batches of 32, the rate lowered on a plateau of the
 validation loss. The rate itself is not known: RATES are tried, and the better one goes on alone.

@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [FACES]
 
-Each of NETS learns FACES random images an epoch by `mien.training.fit`, once with and once
+Each of NETS learns FACES random images an epoch by `mien.training.fitting.fit`, once with and once
 without augmentation. These two and products of large matrices in the net's precision take turns;
 medians count. A training step takes three times the multiply-adds of an answer: once for the
 answer, twice for the gradients of weights and of features.
