@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,36 @@ def _stages_on_the_path() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(STAGES)
         yield
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory) -> Callable[[str], Path]:
+    """Return a function that makes a fresh clone of this tree on a small source."""
+    import small_clone
+
+    made = tmp_path_factory.mktemp("pipeline")
+    source = small_clone.small_zip(made / "faces.zip")
+
+    def make(name: str) -> Path:
+        small_clone.clone(made / name, source)
+        return made / name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def project(clone) -> Path:
+    """Return a clone that has run once and committed its state; who changes it puts it back.
+
+    It takes a minute: tests of it are one xdist group, `pipeline`.
+    """
+    from small_clone import dvc, git
+
+    folder = clone("project")
+    dvc(folder, "repro")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "state")
+    return folder
 
 
 def drawn_images(count: int, seed: int = 0, size: int = 48) -> tuple[np.ndarray, np.ndarray]:

@@ -99,6 +99,13 @@ def clone(folder: Path, source: Path) -> None:
     git(folder, "commit", "-qm", "small")
 
 
+def with_its_cache(folder: Path, project: Path) -> None:
+    """Make `folder` a clone of a project that has run, which computes nothing anew."""
+    git(folder.parent, "clone", "-q", str(project), folder.name)
+    settings = f"[cache]\n    dir = {project}/.dvc/cache\n"
+    (folder / ".dvc/config.local").write_text(settings)
+
+
 def runs(folder: Path, stage: str) -> list[Run]:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]

@@ -25,6 +25,8 @@ SHARED = {
 }
 LIVE = {"distill", "suspects", "train", "tune"}
 TRAINS = LIVE | {"augment"}
+# Files that `track` copies beside the champion that MLflow serves: they are run there.
+COPIED = {"track": {"src/mien/crops", "src/mien/inference"}}
 # They say where figures and trials are kept, and which stages of a matrix there are.
 NO_PARAMS_OF_A_STAGE = {"tensorboard", "tune.archs", "tune.storage"}
 

@@ -1,0 +1,84 @@
+"""A change of code makes the stages stale that run it, and no training that does not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dvc.cli import main as dvc
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+# The project trains simple_cnn, and tunes and distills two_conv.
+TRAINING = {"suspects", "train", "tune@two_conv", "distill@two_conv"}
+
+
+@pytest.fixture
+def stale(project, monkeypatch, capsys) -> Callable[[], set[str]]:
+    """Return a function that asks `dvc status` which stages their own deps have made stale."""
+    monkeypatch.chdir(project)
+
+    def ask() -> set[str]:
+        capsys.readouterr()
+        assert dvc(["status", "--json"]) == 0
+        return set(json.loads(capsys.readouterr().out))
+
+    return ask
+
+
+# A file under src/mien, a place in it and what comes there instead, and what that makes stale.
+CHANGES = {
+    "a constant of the recipe": (
+        ("training/recipe.py", "MUON_FACTOR = 5", "MUON_FACTOR = 6"),
+        TRAINING,
+    ),
+    "a colour of a model's chart": (
+        ("evaluation/model_charts.py", 'cmap="Blues"', 'cmap="Greens"'),
+        {"evaluate"},
+    ),
+    "the greys of all sheets": (
+        ("figures.py", 'cmap="gray"', 'cmap="bone"'),
+        {"prepare", "augment", "evaluate"},
+    ),
+    "an architecture that no model has": (
+        ("architectures/resnet.py", "dropout: float = 0.2", "dropout: float = 0.3"),
+        set(),
+    ),
+    "the architecture of train": (
+        ("architectures/simple_cnn.py", "def build(", "# A new line.\ndef build("),
+        {"train"},
+    ),
+    "the architecture that is tuned and distilled": (
+        ("architectures/two_conv.py", "def build(", "# A new line.\ndef build("),
+        {"tune@two_conv", "distill@two_conv"},
+    ),
+    "what MLflow is told": (
+        ("tracking/runs.py", "import", "# A new line.\nimport"),
+        {"track"},
+    ),
+    "a word of an error": (
+        ("params.py", "cannot be read", "is not readable"),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_makes_stale_what_runs_it(project, stale, name):
+    (file, old, new), expected = CHANGES[name]
+    path = project / "src/mien" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    found = stale()
+    path.write_text(text)
+    assert found == expected
+    assert stale() == set()
+
+
+def test_a_new_architecture_makes_nothing_stale(project, stale):
+    folder = project / "src/mien/architectures"
+    new = Path(folder, "tiny.py")
+    new.write_text((folder / "two_conv.py").read_text())
+    found = stale()
+    new.unlink()
+    assert found == set()
