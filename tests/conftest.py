@@ -20,15 +20,18 @@ SRC = Path(__file__).parents[1] / "src"
 STAGES = SRC.parent / "stages"
 CLASSES = ("happy", "neutral", "sad", "surprise")
 # Begun last, these would leave the other processes without work.
-LONGEST = {"pipeline", "test_kills.py", "test_notebook.py"}
+LONGEST = {
+    "test_extending.py",
+    "test_kills.py",
+    "test_notebook.py",
+    "test_pipeline.py",
+    "test_staleness.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make a file, or what a mark groups, the work of one process; the longest come first."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in LONGEST)
+    """Begin the longest files first: each is the work of one process."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,10 +59,7 @@ def clone(tmp_path_factory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def project(clone) -> Path:
-    """Return a clone that has run once and committed its state; who changes it puts it back.
-
-    It takes a minute: tests of it are one xdist group, `pipeline`.
-    """
+    """Return a clone that has run once and committed its state; who changes it puts it back."""
     from small_clone import dvc, git
 
     folder = clone("project")

@@ -5,11 +5,9 @@ import re
 import subprocess
 import sys
 
-import pytest
 from small_clone import dvc, environment, git, runs, with_its_cache
 from stage_project import ROOT
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 PAGE = (ROOT / "docs/extending.md").read_text()
 
 

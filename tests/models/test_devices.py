@@ -82,7 +82,9 @@ test_devices.compare(Path({folder!r}), {dropout})
 def test_two_devices_train_as_one_and_resume_to_the_byte(backend, dropout, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed; `pip install {backend}` adds this test")
-    code = CHILD.format(tests=[str(HERE), str(HERE.parent)], backend=backend, folder=str(tmp_path), dropout=dropout)
+    code = CHILD.format(
+        tests=[str(HERE), str(HERE.parent)], backend=backend, folder=str(tmp_path), dropout=dropout
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
