@@ -11,7 +11,6 @@ from mien.errors import ParamError
 from mien.models import registry
 
 # Builds all nets, and is not the only one to.
-pytestmark = pytest.mark.xdist_group("nets")
 IMAGES, CODES = drawn_images(4)
 # One builder makes the transfer nets: a small one shows what it does.
 SHOWN = [*SCRATCH, "mobilenet_v2"]

@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import onnx
-import pytest
 from graphs import IMAGES, file, graph
 from onnx import helper, numpy_helper
 
@@ -15,7 +14,6 @@ from mien.export.canonical import canonical
 from mien.export.combination import combined
 from mien.export.variants import half, integer
 
-pytestmark = pytest.mark.xdist_group("export")
 ALONE = {"method": "mean", "members": ["net"], "temperature": 1.0}
 SCRIPT = """
 import sys

@@ -10,8 +10,6 @@ from graphs import IMAGES, file, graph, said
 from mien.errors import ExportError
 from mien.export.checking import checked, verdict
 
-pytestmark = pytest.mark.xdist_group("export")
-
 
 def test_a_file_that_answers_otherwise_is_refused():
     other = np.roll(said("vgg"), 1, axis=1)

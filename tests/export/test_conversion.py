@@ -13,8 +13,6 @@ from mien import models
 from mien.export.checking import checked
 from mien.export.conversion import converted
 
-pytestmark = pytest.mark.xdist_group("export")
-
 
 @pytest.mark.parametrize("arch", [*SCRATCH, "mobilenet_v2"])
 def test_onnx_runtime_answers_as_keras_does(arch):

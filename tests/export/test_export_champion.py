@@ -14,7 +14,6 @@ from mien.errors import ExportError
 from mien.export import champion
 from mien.export.checking import probabilities, verdict
 
-pytestmark = pytest.mark.xdist_group("export")
 VALIDATION = made_faces(len(IMAGES))
 LABELS = VALIDATION.labels
 SEED = 17

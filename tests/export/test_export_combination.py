@@ -8,7 +8,6 @@ from mien.ensembling.combination import combine
 from mien.export.checking import checked
 from mien.export.combination import combined
 
-pytestmark = pytest.mark.xdist_group("export")
 COMBINATIONS = {
     "mean": {},
     "weighted": {"weights": [0.7, 0.3]},

@@ -3,14 +3,11 @@
 import numpy as np
 import onnx
 import onnxruntime as ort
-import pytest
 from graphs import IMAGES, file, graph, said
 from onnx import numpy_helper
 
 from mien.export.checking import probabilities
 from mien.export.variants import half, integer
-
-pytestmark = pytest.mark.xdist_group("export")
 
 
 def test_half_precision_halves_the_file_and_keeps_the_answers():

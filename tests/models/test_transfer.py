@@ -30,7 +30,6 @@ MODULES = {
     "efficientnetv2_b0": applications.efficientnet_v2,
     "convnext_tiny": applications.convnext,
 }
-pytestmark = pytest.mark.xdist_group("nets")
 IMAGES = drawn_images(2)[0]
 
 

@@ -18,8 +18,6 @@ from mien.models import weights
 from mien.models.registry import network
 from mien.models.transfer import DEVIATION, MEAN
 
-pytestmark = pytest.mark.xdist_group("nets")
-
 
 def made(name: str, path) -> keras.Model:
     """Save weights of Keras' network `name`, random ones, as a file without its top."""
