@@ -40,7 +40,7 @@ def test_the_file_on_the_page_is_an_architecture_and_nothing_else_has_to_be_touc
     multiplied = 9 * (24**2 * 16 + 12**2 * 16 * 32 + 6**2 * 32 * 64) + 64 * 7
     assert (name, int(parameters.replace(",", ""))) == ("tiny", counted)
     assert cost == [f"{multiplied / 1e6:.1f}", "M", "this project"]
-    assert name not in (fresh / "src/mien/architectures/costs.csv").read_text()
+    assert f"\n{name}," not in (fresh / "src/mien/architectures/costs.csv").read_text()
 
     (train,) = re.findall(r"`dvc (exp run -S model.arch=\w+)`", PAGE)
     printed = dvc(fresh, *train.split(), "train")

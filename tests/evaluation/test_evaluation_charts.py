@@ -45,6 +45,7 @@ def evaluation() -> SimpleNamespace:
             "leaderboard": leaderboard(scores, scores, compared),
             "robustness": pd.DataFrame(levels).assign(**dict.fromkeys(ends, 0.5)),
         },
+        groups={},
         robustness=SimpleNamespace(images=[FACES.images[0]], captions=["clean"], columns=1),
         shown=np.arange(4),
         attention={
