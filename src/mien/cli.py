@@ -13,7 +13,7 @@ from mien import models
 from mien.completion import SHELLS, PrintCompletion
 from mien.errors import INSTALL, MienError, TuningError
 from mien.inference import command as predict
-from mien.models import face_weights, registry
+from mien.models import registry
 
 # For which costs are computed: the pipeline's image size, the number of classes of FER2013.
 SIDE, CLASSES = 48, 7
@@ -203,6 +203,9 @@ def get_weights(path: Path | None) -> None:
     """
     if not Path("params.yaml").exists():
         raise MienError(f"no params.yaml in {Path.cwd()}; go to the project's root")
+    # It imports NumPy, which the other commands do without.
+    from mien.models import face_weights
+
     face_weights.fetch(face_weights.KEPT, path)
     print(f"{face_weights.SOURCE} is in {face_weights.KEPT}; licence: {face_weights.LICENCE}")
 
