@@ -17,6 +17,7 @@ RECIPE = {
     "batch_size": 64,
     "optimizer": "adamw",
     "learning_rate": None,
+    "trunk_rate": 1.0,
     "weight_decay": 0.05,
     "schedule": "cosine",
     "warmup_epochs": 1,
