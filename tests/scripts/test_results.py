@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from dvc.utils.serialize import dump_yaml, load_yaml
@@ -43,7 +44,7 @@ for name, content in json.loads(pathlib.Path("written.json").read_text()).items(
     pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(name).write_text(content)
 
-import numpy, pandas
+import h5py, numpy, pandas
 for split, labels in {"validation": ["sad"] * 20, "test": ["sad", "happy"] * 5}.items():
     folder = pathlib.Path("data/faces", split)
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,6 +56,9 @@ for place, sure in {"ensemble": 0.5, "train": 0.625, "tune/resnet": 0.75}.items(
     said = numpy.tile(numpy.float32([sure, 1 - sure]), (20, 1))
     numpy.save(f"models/{place}/validation.npy", said)
     numpy.save(f"data/predictions/{place.replace('/', '_')}.npy", said[:10])
+    if place != "ensemble":
+        with h5py.File(f"models/{place}/model.weights.h5", "w") as weights:
+            weights["kernel"] = numpy.float32([0.5, 2])
 """
 
 
@@ -90,7 +94,9 @@ def written() -> dict[str, str]:
     )
     models = {f"{name}/record.json": "{}" for name in ("train", "tune/resnet")}
     models |= {"export/model.onnx": "large", "export/model_float16.onnx": "small"}
-    models["export/card.json"] = '{"arch": "resnet"}'
+    models["tune/resnet/record.json"] = '{"spec": {"arch": "resnet"}}'
+    members = {"tune_resnet": {"parameters": 7}, "train": {"parameters": 5}}
+    models["export/card.json"] = json.dumps({"arch": "resnet", "members": members})
     return {
         **{f"metrics/{name}.json": json.dumps(content) for name, content in metrics.items()},
         **{f"reports/{name}": name for name in reports},
@@ -329,6 +335,11 @@ def test_a_shipped_model_comes_from_the_cache_with_its_card_and_charts(resumed, 
     card = json.loads((shipped / "real.json").read_text())
     assert (card["arch"], card["version"]) == ("resnet", "model_float16")
     assert card["source"]["sha256"] == hashlib.sha256(b"faces").hexdigest()
+    start = json.loads((shipped / "real/record.json").read_text())
+    assert (start["name"], start["spec"]["arch"]) == ("real", "resnet")
+    with h5py.File(shipped / "real/model.weights.h5") as weights:
+        assert weights["kernel"].dtype == np.float16
+        assert weights["kernel"][()].tolist() == [0.5, 2]
     folder = project / "results/real"
     charts = {"evaluate/leaderboard.png", "evaluate/tune_resnet/trials.png"}
     told = {"audit.json", "ensemble.json", "model_card.md", "robustness.json"}
