@@ -125,6 +125,13 @@ def test_a_state_is_logged_while_store_artefacts_and_alias_are_there(root):
     assert not tracking.is_logged(keys, root)
 
 
+def test_the_doctor_tells_of_artefacts_that_are_gone(root):
+    (root / "mlartifacts").rename(root / "away")
+    with pytest.raises(TrackingError, match=r"mlartifacts/ is gone") as caught:
+        tracking.examined(root)
+    is_one_line(caught.value)
+
+
 def test_a_database_that_was_deleted_is_filled_again(root, tmp_path, monkeypatch):
     keys = track()
     # Under a new name, as this process keeps the old database open.

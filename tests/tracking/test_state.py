@@ -12,6 +12,7 @@ from made_state import (
     CLASSES,
     EPOCHS,
     HISTORY,
+    PARAMS,
     client,
     curve,
     ensemble,
@@ -77,7 +78,10 @@ def names(root, run, path=None) -> set[str]:
 
 def test_a_model_run_holds_what_people_look_for(shown):
     root, run, model = shown.root, shown.champion, shown.nets[0]
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "train: simple_cnn")
+    assert (run.info.status, run.info.run_name) == (
+        "FINISHED",
+        "train: simple_cnn ×0.25, 3 epochs",
+    )
     params = {
         "model.arch": "simple_cnn",
         "model.dropout": "null",
@@ -186,17 +190,22 @@ def test_the_pipeline_run_compares_its_models_with_the_champion(shown):
 def test_runs_are_found_by_stage_and_architecture(root):
     study, single = tuned(), made()
     tracking.track([single, study], evaluation(single, study), root)
-    with tracking.live(ModelId("tune", "compact"), "k", {"model": {"arch": "compact"}}, root):
+    params = PARAMS | {"model": PARAMS["model"] | {"arch": "compact"}}
+    with tracking.live(ModelId("tune", "compact"), "k", params, root):
         pass
     (run,) = runs(root, "tune@simple_cnn")
-    assert (run.info.run_name, run.data.tags["mien.arch"]) == ("tune: simple_cnn", "simple_cnn")
+    assert run.info.run_name == "tune: simple_cnn ×0.25, 3 epochs"
+    assert run.data.tags["mien.arch"] == "simple_cnn"
     (watched,) = runs(root, "tune@compact")
-    assert (watched.info.run_name, watched.data.tags["mien.arch"]) == ("tune: compact", "compact")
+    assert watched.info.run_name == "tune: compact ×0.25, 3 epochs"
+    assert watched.data.tags["mien.arch"] == "compact"
     found = client(root).search_runs(
         [run.info.experiment_id], "tags.`mien.arch` = 'simple_cnn' and tags.`mien.stage` != 'trial'"
     )
     assert {each.info.run_name for each in found} == {
-        *("train: simple_cnn", "tune: simple_cnn", "pipeline: simple_cnn")
+        "train: simple_cnn ×0.25, 3 epochs",
+        "tune: simple_cnn ×0.25, 3 epochs",
+        "pipeline: simple_cnn",
     }
 
 

@@ -54,7 +54,7 @@ def test_an_option_for_another_architecture_is_left_to_it():
     ours = given(model={"arch": "vgg16", "dense": 64, "weights": "imagenet", "unfreeze": 3})
     assert space.of(ours, "vgg16").settings.model == ours.model
     compact = space.of(ours, "compact").settings.model
-    assert (compact.dense, compact.weights, compact.unfreeze) == (None, "none", 0)
+    assert (compact.dense, compact.weights, compact.unfreeze) == (None, "none", None)
     models.check(compact.model_dump())
 
 

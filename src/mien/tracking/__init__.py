@@ -277,7 +277,7 @@ def examined(root: Path, repair: bool = False) -> str:
                     "`mien doctor --repair` or `dvc repro`"
                 )
             local_store.follow(root)
-        if not (root / local_store.ARTIFACTS).is_dir():
+        if local_store.lacks_artifacts(root):
             raise TrackingError(
                 f"{local_store.ARTIFACTS}/ is gone, and with it all models in MLflow; delete "
                 f"{local_store.DATABASE}, then `dvc repro` fills a new store"

@@ -67,6 +67,17 @@ def follow(root: Path) -> Path | None:
     return old
 
 
+def lacks_artifacts(root: Path) -> bool:
+    """Tell whether the folder of artefacts is gone, though the store knows of models in it."""
+    if (root / ARTIFACTS).is_dir():
+        return False
+    with closing(_opened(root)) as database:
+        try:
+            return database.execute("select 1 from logged_models limit 1").fetchone() is not None
+        except sqlite3.Error:
+            return False
+
+
 def holds(root: Path, keys: Iterable[str], alias: str) -> bool:
     """Tell whether the store has a finished run for each of `keys`, and the alias on one of them.
 
