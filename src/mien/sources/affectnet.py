@@ -14,7 +14,7 @@ import numpy as np
 
 from mien.errors import SourceError
 from mien.sources import file_list, tables
-from mien.sources.files import Files, SourceFile, checked_label, innermost_split
+from mien.sources.files import Files, SourceFile, innermost_split
 from mien.sources.items import Entry, Reading
 from mien.sources.spool import png
 
@@ -119,8 +119,8 @@ def _add(
     if code in OTHERS:
         reading.left_out[f"AffectNet's pictures of {OTHERS[code]}"].append(picture.path)
     elif code in map(str, range(len(CODES))):
-        label = checked_label(CODES[int(code)], picture.path)
-        reading.entries.append(Entry(picture.path, label, split, reads, "AffectNet"))
+        entry = Entry(picture.path, CODES[int(code)], split, reads, "AffectNet")
+        reading.entries.append(entry)
     else:
         raise SourceError(f"{picture.path}: expected AffectNet's codes 0 to 10, got {code[:40]!r}")
 
