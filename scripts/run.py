@@ -5,6 +5,7 @@ DVC reads `-S key=value` by Hydra's grammar, in which spaces, commas, brackets, 
 """
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -38,8 +39,9 @@ def quoted(text: str) -> str:
     >>> print(quoted("it's (1).zip"))
     'it\\'s (1).zip'
     """
-    # A backslash counts only before a quote.
-    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+    # Backslashes count only before a quote, the closing one too.
+    escaped = re.sub(r"(\\*)('|\Z)", lambda run: run[1] * 2 + run[2].replace("'", "\\'"), text)
+    return f"'{escaped}'"
 
 
 if __name__ == "__main__":
