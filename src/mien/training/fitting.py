@@ -30,6 +30,7 @@ from mien.training.batches import Batches
 from mien.training.checkpoint import TrainingState
 from mien.training.freezing import FINE, freeze, head_epochs, slow_down, thaw
 from mien.training.muon import Muon
+from mien.training.normalization import fuse
 from mien.training.recipe import with_default_rate
 
 History = list[dict[str, float]]
@@ -99,6 +100,7 @@ def fit(
     # On one device, as it is used later; it is also used to measure each epoch.
     trained = models.build(spec, seed)
     model = models.build(spec, seed, train.precision, train.devices)
+    fuse(model)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
     phases = _Phases(train, spec.get("unfreeze"), pretrained, model)
     finished = checkpoint.finished(checkpoints)
