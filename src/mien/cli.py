@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from mien import models
-from mien.completion import SHELLS, PrintCompletion
 from mien.errors import INSTALL, MienError, TuningError
 from mien.inference import command as predict
 from mien.models import registry
 
 # For which costs are computed: the pipeline's image size, the number of classes of FER2013.
 SIDE, CLASSES = 48, 7
+SHELLS = ("bash", "zsh", "tcsh")
 ROW = "{:<18} {:>12} {:>15}  {}"
 
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.add_argument(
         "--print-completion",
-        action=PrintCompletion,
+        action=_PrintCompletion,
         choices=SHELLS,
         metavar="SHELL",
         help=f"print the script that completes `mien` in {', '.join(SHELLS)}",
@@ -152,6 +152,39 @@ class _Version(argparse.Action):
 
         print(f"mien {version('mien')}")
         parser.exit()
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the script that a shell reads, and ends the command.
+
+    Nothing of it is imported before it is asked for: completion costs no start-up time.
+    """
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _space: object, shell: object, _option: object = None
+    ) -> None:
+        """Print the script for `shell`, and exit.
+
+        Raises:
+            MienError: shtab is not installed.
+        """
+        if importlib.util.find_spec("shtab") is None:
+            raise MienError("shtab is not installed; run `pip install shtab`")
+        import shtab
+
+        _complete_files(parser, shtab.FILE)
+        print(shtab.complete(parser, str(shell)))
+        parser.exit()
+
+
+def _complete_files(parser: argparse.ArgumentParser, files: object) -> None:
+    """Mark the arguments of a parser and of its commands that are files."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _complete_files(command, files)
+        elif action.type is Path or action.dest in ("photos", "model"):
+            action.complete = files  # type: ignore[attr-defined]
 
 
 def list_models(names: Sequence[str], as_json: bool) -> None:
