@@ -117,7 +117,9 @@ def test_pictures_without_a_class_are_left_out_by_name_and_number(tmp_path):
     assert source.left_out == {"pictures without a class folder in test": names}
 
 
-@pytest.mark.parametrize("odd", ["train_old", "my test", "validation2 backup"])
+@pytest.mark.parametrize(
+    "odd", ["train_old", "my test", "validation2 backup", "valing_data", "Evaluation"]
+)
 def test_a_folder_that_only_looks_like_a_split_is_refused_unless_splits_are_made_anew(
     odd, tmp_path
 ):

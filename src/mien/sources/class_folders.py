@@ -16,6 +16,7 @@ from mien.sources.files import (
     checked_label,
     innermost_split,
     like_a_split,
+    near_a_split,
     split_of,
 )
 from mien.sources.items import Entry, Reading
@@ -132,10 +133,14 @@ def _refuse_odd_splits(files: Files, places: dict[tuple[str, ...], Place]) -> No
     if files.resplit:
         return
     odd = defaultdict(set)
+    # The folders in which there are splits.
+    parents = {
+        folders[:at] for folders in places for at, name in enumerate(folders) if split_of(name)
+    }
     for folders, found in places.items():
         if found.label and found.split is None:
             for at, name in enumerate(folders[: found.at]):
-                if like_a_split(name):
+                if like_a_split(name) or (folders[:at] in parents and near_a_split(name)):
                     odd[folders[: at + 1]].add(folders)
     count = sum(found.label is not None for found in places.values())
     for folders, inside in sorted(odd.items()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import IO
@@ -109,6 +110,15 @@ def split_of(name: str) -> str | None:
 def like_a_split(name: str) -> bool:
     """Tell whether the name of a folder speaks of a split without being the name of one."""
     return split_of(name) is None and any(word in SPLITS for word in words(name))
+
+
+def near_a_split(name: str) -> bool:
+    """Tell whether a word in the name of a folder is spelt nearly as one for a split.
+
+    >>> near_a_split("valing_data"), near_a_split("persons")
+    (True, False)
+    """
+    return any(get_close_matches(word, SPLITS, 1, 0.7) for word in words(name) if len(word) > 3)
 
 
 def innermost_split(folders: Iterable[str]) -> str | None:
