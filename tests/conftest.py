@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from filelock import FileLock
 
 from mien.faces import Faces
 
@@ -43,12 +44,21 @@ def _stages_on_the_path() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory) -> Callable[[str], Path]:
+def shared(tmp_path_factory) -> Path:
+    """Return a folder that all processes of this run of pytest share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory, shared) -> Callable[[str], Path]:
     """Return a function that makes a fresh clone of this tree on a small source."""
     import small_clone
 
-    made = tmp_path_factory.mktemp("pipeline")
-    source = small_clone.small_zip(made / "faces.zip")
+    made, source = tmp_path_factory.mktemp("pipeline"), shared / "faces.zip"
+    with FileLock(shared / "faces.lock"):
+        if not source.exists():
+            small_clone.small_zip(source)
 
     def make(name: str) -> Path:
         small_clone.clone(made / name, source)
@@ -58,12 +68,17 @@ def clone(tmp_path_factory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def project(clone) -> Path:
-    """Return a clone that has run once and committed its state; who changes it puts it back."""
+def project(clone, shared) -> Path:
+    """Return a clone that has run once and committed its state; who changes it puts it back.
+
+    Each process has its own, but what the first has computed the others take from DVC's cache.
+    """
     from small_clone import dvc, git
 
     folder = clone("project")
-    dvc(folder, "repro")
+    dvc(folder, "config", "--local", "cache.dir", str(shared / "cache"))
+    with FileLock(shared / "project.lock"):
+        dvc(folder, "repro")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "state")
     return folder

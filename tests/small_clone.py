@@ -102,8 +102,7 @@ def clone(folder: Path, source: Path) -> None:
 def with_its_cache(folder: Path, project: Path) -> None:
     """Make `folder` a clone of a project that has run, which computes nothing anew."""
     git(folder.parent, "clone", "-q", str(project), folder.name)
-    settings = f"[cache]\n    dir = {project}/.dvc/cache\n"
-    (folder / ".dvc/config.local").write_text(settings)
+    shutil.copy(project / ".dvc/config.local", folder / ".dvc")
 
 
 def runs(folder: Path, stage: str) -> list[Run]:

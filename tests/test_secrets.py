@@ -35,7 +35,9 @@ ADDRESSES = {
     f"https://a.example/f.zip?sig={SECRET}#part": "https://a.example/f.zip?***",
     "models:/mien@champion": "models:/mien@champion",
     "https://a.example/f.zip": "https://a.example/f.zip",
+    f"s3://key@bucket/f.zip?version={SECRET}": "s3://***@bucket/f.zip?***",
     "me@example.org": "me@example.org",
+    "what? nothing": "what? nothing",
 }
 
 

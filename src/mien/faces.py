@@ -122,7 +122,10 @@ def save(faces: Faces, folder: Path) -> None:
         for start in range(0, len(faces), BLOCK):
             file.write(np.ascontiguousarray(faces.images[start : start + BLOCK]).data)
     faces.index.to_parquet(folder / "index.parquet", index=False)
-    if faces.targets is not None:
+    if faces.targets is None:
+        # Of faces that lay here before.
+        (folder / "targets.npy").unlink(missing_ok=True)
+    else:
         np.save(folder / "targets.npy", faces.targets)
 
 

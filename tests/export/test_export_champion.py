@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import onnxruntime as ort
+import pandas as pd
 import pytest
 from conftest import made_faces
 from graphs import IMAGES, net
@@ -43,14 +44,20 @@ def said(*archs: str) -> dict[str, np.ndarray]:
 
 
 def test_a_net_alone_is_calibrated_on_validation_and_judged_out_of_fold():
-    found = champion.calibrate(nets("two_conv"), None, np.zeros((32, 4)), VALIDATION, SEED)
-    folds = combination.assign_folds(LABELS, VALIDATION.index["group"].to_numpy(), SEED)
     parts = said("two_conv")
-    alone = combination.fit("mean", parts, LABELS, folds)
+    # Right in two of five images, so that each fold has a temperature of its own.
+    right = parts["tune_two_conv"].argmax(axis=1)
+    labels = np.where(np.arange(len(right)) % 5 < 2, right, (right + 1) % 4)
+    judged = made_faces(len(labels))
+    judged.index["label"] = pd.Categorical.from_codes(labels, categories=VALIDATION.classes)
+    found = champion.calibrate(nets("two_conv"), None, np.zeros((32, 4)), judged, SEED)
+    folds = combination.assign_folds(labels, judged.index["group"].to_numpy(), SEED)
+    alone = combination.fit("mean", parts, labels, folds)
     assert found.combination["members"] == ["tune_two_conv"]
     assert found.combination["temperature"] == pytest.approx(alone["temperature"], rel=1e-3)
     np.testing.assert_allclose(found.expected, combination.combine(alone, parts), atol=1e-4)
-    honest = combination.cross_fit("mean", parts, LABELS, folds)
+    honest = combination.cross_fit("mean", parts, labels, folds)
+    assert np.abs(honest - found.expected).max() > 1e-3
     np.testing.assert_allclose(found.honest, honest, atol=1e-4)
     assert np.abs(found.expected - parts["tune_two_conv"]).max() > 0.01
 

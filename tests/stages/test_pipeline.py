@@ -155,9 +155,14 @@ def test_a_clone_computes_nothing_that_another_has_pushed(project, tmp_path, rem
     settings = request.getfixturevalue(remote)
     lines = ["[core]", "remote = there", "['remote \"there\"']"]
     lines += [f"{key} = {value}" for key, value in settings.items()]
-    for folder in (project, fresh):
-        (folder / ".dvc/config.local").write_text("\n".join(lines))
-    dvc(project, "push", "--run-cache")
+    (fresh / ".dvc/config.local").write_text("\n".join(lines))
+    own = project / ".dvc/config.local"
+    before = own.read_text()
+    try:
+        own.write_text("\n".join([before, *lines]))
+        dvc(project, "push", "--run-cache")
+    finally:
+        own.write_text(before)
     dvc(fresh, "pull", "--run-cache")
     assert "Running stage" not in dvc(fresh, "repro", "export")
     # Without the lock, the run-cache alone knows what this stage gave.

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import runpy
 import socket
 import subprocess
 import sys
@@ -13,12 +12,14 @@ from pathlib import Path
 
 import cv2
 import pytest
+import serve
 from conftest import encoded
 from drawn_photos import photo
 
 from mien.crops.detection import YuNet
 from mien.inference import models
 from mien.inference.reader import Reader
+from mien.tracking import registered
 
 SERVE = Path(__file__).parents[2] / "scripts/serve.py"
 TWO = photo(400, 640, (40, 30, 160, 0), (330, 120, 240, 0))
@@ -65,14 +66,12 @@ def test_a_shipped_model_answers_what_the_reader_does(address):
 
 @pytest.mark.parametrize("drawn", [True, False])
 def test_a_champion_of_drawn_faces_is_served_with_a_warning(drawn, monkeypatch, capsys):
-    serve = runpy.run_path(str(SERVE))
-
     def download(model, folder, root):
         (folder / "artifacts").mkdir()
         (folder / "artifacts/card.json").write_text(json.dumps({"drawn": drawn}))
 
-    monkeypatch.setattr(serve["registered"], "download", download)
-    assert serve["_registered"]("models:/mien@champion", Path.cwd()) == "models:/mien@champion"
+    monkeypatch.setattr(registered, "download", download)
+    assert serve._registered("models:/mien@champion", Path.cwd()) == "models:/mien@champion"
     warned = capsys.readouterr().err
     assert warned.count("\n") == drawn
     assert ("make serve MODEL=fer7" in warned) == drawn

@@ -59,7 +59,7 @@ class YuNet:
     """
 
     def __init__(self, path: Path = FILE) -> None:
-        """Load the net.
+        """Load the network.
 
         Args:
             path: a file of it; left out: the one that comes with the package.
