@@ -1,8 +1,7 @@
 """Batch normalisation in one kernel, where TensorFlow trains.
 
 Keras 3 puts it together from some ten operations, each of which reads the whole feature map. A
-training step of `mobilenet` at 96 pixels takes 1.7 times as long with them
-(`python benchmarks/training.py`).
+training step of `mobilenet` at 96 pixels takes 1.7 times as long with them (docs/benchmarks.md).
 """
 
 from typing import Any
