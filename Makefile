@@ -19,7 +19,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: all run test faults lint format app live ui serve dashboard results release-models experiments diff docs lock clean help
+.PHONY: all run test faults lint format app live ui serve dashboard results release-models experiments diff docs pictures lock clean help
 
 all: $(INSTALLED)  ## Run the pipeline on the data in params.yaml (default: the built-in sample)
 	@python scripts/check_params.py
@@ -82,6 +82,9 @@ experiments: $(INSTALLED)  ## List the experiments with the params that differ a
 
 diff: $(INSTALLED)  ## Show what changed since a Git revision (REV=…; default main), as Markdown
 	@python scripts/diff.py '$(or $(REV),main)' --images '$(or $(IMAGES),.mien/diff)'
+
+pictures: $(INSTALLED)  ## Take the pictures of the docs anew from the real pages, after `make` (needs Chromium)
+	@python scripts/pictures.py
 
 lock: $(INSTALLED)  ## Update requirements.txt from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
