@@ -16,3 +16,10 @@ def test_every_link_to_a_file_leads_there():
         if "://" not in link and not (page.parent / link).exists()
     ]
     assert not missing
+
+
+def test_every_run_that_a_page_repeats_has_its_settings():
+    pages = [ROOT / "README.md", ROOT / "results/README.md", *(ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"NAME=(\w+)", page.read_text())}
+    assert named
+    assert not [name for name in named if not (ROOT / "results" / name / "settings.yaml").is_file()]
