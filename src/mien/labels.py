@@ -14,6 +14,7 @@ SYNONYMS = {
     "happiness": "happy",
     "neutrality": "neutral",
     "sadness": "sad",
+    "scared": "fear",
     "surprised": "surprise",
 }
 # How folders of public copies of FER2013, RAF-DB and CK+ misspell them.

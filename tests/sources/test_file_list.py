@@ -1,5 +1,7 @@
 """Lists of files: a row is a picture with its label; a list beside class folders has to agree."""
 
+import json
+
 import pytest
 
 from sources.made_sets import CLASSES, built, content, every, face, put, read, refusal
@@ -117,3 +119,53 @@ def test_of_two_pictures_of_one_name_a_list_means_the_one_at_its_path(tmp_path):
     put(tmp_path / "list.csv", "path,label\none/1.png,happy\ntwo/1.png,sad\n")
     _, items = read(tmp_path)
     assert {item.name: item.label for item in items} == {"one/1.png": "happy", "two/1.png": "sad"}
+
+
+@pytest.mark.parametrize("begin", ["/content/drive/My Drive/", "C:\\Users\\me\\"])
+def test_paths_of_another_machine_are_found_by_their_ends(begin, tmp_path):
+    listed(tmp_path, lambda p, la, s: f"{begin}{p},{la},{s}", "filepath,emotion,split")
+    source, items = read(tmp_path)
+    assert content(items) == built()
+    assert not source.left_out
+
+
+def test_a_path_of_another_machine_never_means_a_picture_of_the_same_name(tmp_path):
+    listed(tmp_path, lambda p, la, s: f"{p},{la},{s}", "filepath,emotion,split")
+    name = next(iter((tmp_path / "images").iterdir())).name
+    with (tmp_path / "labels.csv").open("a") as file:
+        file.write(f"\n/content/elsewhere/{name},happy,train")
+    source, items = read(tmp_path)
+    assert content(items) == built()
+    assert list(source.left_out.values()) == [[f"labels.csv: /content/elsewhere/{name}"]]
+
+
+def test_json_lines_are_a_list(tmp_path):
+    line = lambda p, la, s: json.dumps({"file_name": p, "label": la, "split": s})  # noqa: E731
+    listed(tmp_path, line, None, name="metadata.jsonl")
+    source, items = read(tmp_path)
+    assert content(items) == built()
+    assert source.forms == ["list of files"]
+    with (tmp_path / "metadata.jsonl").open("a") as file:
+        file.write("\nno object")
+    assert f"metadata.jsonl: row {len(items) + 1}: expected a JSON object" in refusal(tmp_path)
+
+
+def test_a_column_for_each_class_is_a_label(tmp_path):
+    def line(p, la, s):
+        return ",".join([p, *(str(int(la == label)) for label in CLASSES), s])
+
+    listed(tmp_path, line, ", ".join(["filename", *CLASSES, "split"]), name="_classes.csv")
+    _, items = read(tmp_path)
+    assert content(items) == built()
+    with (tmp_path / "_classes.csv").open("a") as file:
+        file.write("\n" + line(next(every_place(tmp_path)), "nobody", "train"))
+    assert f"row {len(items) + 1}: expected a 1 in one of the columns" in refusal(tmp_path)
+
+
+def every_place(root):
+    return (f"images/{path.name}" for path in sorted((root / "images").iterdir()))
+
+
+def test_what_could_not_be_read_is_told_with_its_columns(tmp_path):
+    listed(tmp_path, lambda p, la, s: f"{p},{la}", "whence,feeling")
+    assert "labels.csv has the columns whence, feeling" in refusal(tmp_path)

@@ -43,6 +43,7 @@ DIALECTS = {
     "a.csv.bz2": bz2.compress(PLAIN.encode()),
     "a.csv.xz": lzma.compress(PLAIN.encode()),
     "other names.csv": written(head="Label,Pixels,split").encode(),
+    "pixels called image.csv": written(head="label,image,Usage").encode(),
     "wide.csv": written(
         pixels=lambda image: spelt(image, ","),
         head=f"emotion,{','.join(f'pixel{at}' for at in range(64))},Usage",

@@ -25,6 +25,7 @@ from mien.sources import (
     hub_parquet,
     pixel_table,
     rafdb,
+    tables,
 )
 from mien.sources.files import Files, SourceFile
 from mien.sources.items import Entry, Item, Reading, Source, examples
@@ -138,6 +139,15 @@ def _read(path: Path, files: Files, form: str | None) -> Source:
     return Source(_ordered(path, _meant(entries)), forms, left_out)
 
 
+def _unread_tables(files: Files) -> str:
+    """Return the columns of the first table, for a message that nothing could be read."""
+    for file in files.named(*tables.SUFFIXES):
+        found = tables.form(file)
+        if found and len(found.columns) > 1:
+            return f"; {file.path} has the columns {', '.join(found.columns[:8])[:200]}"
+    return ""
+
+
 def _renamed(reading: Reading, labels: Labels) -> Iterator[Entry]:
     """Yield the entries of a published set with the classes that the user's labels ask for."""
     for entry in reading.entries:
@@ -176,17 +186,17 @@ def _refuse_implausible(
             reasons = [kind for kind in left_out if kind != OTHER_FILES]
             why = f" ({', '.join(reasons)})" if reasons else ""
             raise SourceError(
-                f"{path} holds no image: expected {FORMS}; "
-                f"got {len(others):,} other files: {examples(sorted(others)) or 'none'}{why}"
+                f"{path} holds no image: expected {FORMS}; got {len(others):,} other files: "
+                f"{examples(sorted(others)) or 'none'}{why}{_unread_tables(files)}"
             )
         counts = Counter("/".join(file.folders) or "the top folder" for file in pictures)
         found = ", ".join(f"{name} ({count:,})" for name, count in counts.most_common(3))
         more = f" and {len(counts) - 3:,} more" if len(counts) > 3 else ""
         raise SourceError(
-            f"{path} names no expression: {len(pictures):,} pictures lie in {found}{more}; "
-            f"expected folders such as {', '.join(EXPRESSIONS[:4])}, a table or names of files "
-            "that say it; say what the folders mean in data.labels, such as "
-            "-S 'data.labels={1: surprise, 2: fear}'"
+            f"{path} names no expression: {len(pictures):,} pictures lie in {found}{more}"
+            f"{_unread_tables(files)}; expected folders such as {', '.join(EXPRESSIONS[:4])}, "
+            "a table or names of files that say it; say what the folders mean in data.labels, such "
+            "as -S 'data.labels={1: surprise, 2: fear}'"
         )
     for group in files.groups:
         if not any(group in entry.groups for entry in entries):

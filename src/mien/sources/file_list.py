@@ -114,9 +114,10 @@ def _lists(files: Files) -> list[tuple[SourceFile, list[Row], list[str]]]:
         if form is None or form.pixels:
             continue
         path, label = form.column(tables.PATHS), form.column(tables.LABELS)
-        if path is None or label is None or path == label:
+        flags = [name for name in form.columns if files.labels.means(name)]
+        if path is None or path == label or (label is None and len(flags) < 2):
             continue
-        rows, missing = _rows(file, form, (path, label), files, by_name)
+        rows, missing = _rows(file, form, (path, label or flags), files, by_name)
         if rows:
             found.append((file, rows, missing))
     return found
@@ -125,7 +126,7 @@ def _lists(files: Files) -> list[tuple[SourceFile, list[Row], list[str]]]:
 def _rows(
     file: SourceFile,
     form: tables.Form,
-    columns: tuple[str, str],
+    columns: tuple[str, str | list[str]],
     files: Files,
     by_name: dict[str, list[SourceFile]],
 ) -> tuple[list[Row], list[str]]:
@@ -133,7 +134,7 @@ def _rows(
     usage, subject = form.column(tables.USAGES), form.column(SUBJECTS)
     asked = [name for name in files.groups if name.lower() in form.columns]
     rows, missing = [], []
-    for _, cells in tables.rows(file, form):
+    for number, cells in tables.rows(file, form):
         picture = resolved(cells[path], file, files, by_name)
         if picture is None:
             missing.append(cells[path])
@@ -141,8 +142,20 @@ def _rows(
         split = split_of(cells[usage]) if usage else None
         who = cells[subject].strip() or None if subject else None
         groups = {name: cells[name.lower()] for name in asked}
-        rows.append(Row(picture, plain(cells[label]), split, who, groups))
+        said = cells[label] if isinstance(label, str) else _flagged(cells, label, file, number)
+        rows.append(Row(picture, plain(said), split, who, groups))
     return rows, missing
+
+
+def _flagged(cells: dict[str, str], columns: list[str], file: SourceFile, number: int) -> str:
+    """Return which of the columns, one for each class, has a 1."""
+    named = [name for name in columns if plain(cells[name]) == "1"]
+    if len(named) != 1:
+        raise SourceError(
+            f"{file.path}: row {number}: expected a 1 in one of the columns {', '.join(columns)}, "
+            f"got {len(named)}; mend or remove it"
+        )
+    return named[0]
 
 
 def plain(label: str) -> str:
@@ -157,6 +170,8 @@ def resolved(
 ) -> SourceFile | None:
     """Return the picture that a list means: from the list, from the source, or by its name alone.
 
+    Of an absolute path, as it was on another machine, its end is looked for.
+
     Args:
         path: as the list has it; a backslash separates folders, too.
         file: the list.
@@ -169,5 +184,10 @@ def resolved(
     for begin in ("/".join(file.folders), ""):
         if found := files.by_path.get("/".join(filter(None, (begin, clean)))):
             return found
-    fitting = [one for one in by_name.get(clean.rpartition("/")[2], ()) if one.path.endswith(clean)]
+    absolute = path.strip().startswith("/") or path.strip()[1:2] == ":"
+    fitting = [
+        one
+        for one in by_name.get(clean.rpartition("/")[2], ())
+        if one.path.endswith(clean) or (absolute and clean.endswith(f"/{one.path}"))
+    ]
     return fitting[0] if len(fitting) == 1 else None

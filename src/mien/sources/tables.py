@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
 import re
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from mien.crops.formats import PICTURES
 from mien.errors import SourceError
 from mien.sources.files import SourceFile, split_of
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.xz")
+LINES = ".jsonl"
+SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.xz", LINES)
 COMPRESSIONS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -86,6 +88,8 @@ def form(file: SourceFile) -> Form | None:
     # In a later line a byte of zero is a damaged row, which is named.
     if not lines or "\0" in lines[0]:
         return None
+    if file.suffix == LINES:
+        return _of_objects(lines[0], encoding)
     counts = {mark: lines[0].count(mark) for mark in (",", ";", "\t", "|")}
     separator = max(counts, key=lambda mark: counts[mark])
     if not counts[separator]:
@@ -94,7 +98,13 @@ def form(file: SourceFile) -> Form | None:
     if any(_kind(cell) for cell in cells):
         # No name of a column is a list of numbers or the path of a picture.
         return Form(separator, encoding, _told_columns(cells), header=False)
-    return Form(separator, encoding, tuple(cell.strip().lower() for cell in cells), header=True)
+    columns = [cell.strip().lower() for cell in cells]
+    if len(lines) > 1:
+        for at, (name, cell) in enumerate(zip(columns, _cells(lines[1], separator), strict=False)):
+            # A column `image` may hold the pixels themselves.
+            if name in PATHS and _kind(cell) == "pixels":
+                columns[at] = PIXELS[0]
+    return Form(separator, encoding, tuple(columns), header=True)
 
 
 def opened(file: SourceFile) -> IO[bytes]:
@@ -117,6 +127,9 @@ def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
     Raises:
         SourceError: the file is damaged or a row has more cells than columns; the row is named.
     """
+    if file.suffix == LINES:
+        yield from _objects(file, form)
+        return
     number = 0
     try:
         with (
@@ -144,6 +157,30 @@ def rows(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
                     yield number, dict(zip(form.columns, cells, strict=True))
     except (ValueError, csv.Error, UnicodeError, EOFError, OSError, lzma.LZMAError) as error:
         raise _row_error(file.path, number, form, error) from error
+
+
+def _of_objects(line: str, encoding: str) -> Form | None:
+    """Return the form of a file with a JSON object in each line, by its first one."""
+    try:
+        first = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(first, dict):
+        return None
+    return Form("", encoding, tuple(key.strip().lower() for key in first), header=False)
+
+
+def _objects(file: SourceFile, form: Form) -> Iterator[tuple[int, dict[str, str]]]:
+    with io.TextIOWrapper(io.BufferedReader(_Guarded(opened(file))), form.encoding) as lines:
+        number = 0
+        try:
+            for number, line in enumerate(filter(str.strip, lines), 1):
+                cells = {key.strip().lower(): str(value) for key, value in json.loads(line).items()}
+                yield number, {name: cells.get(name, "") for name in form.columns}
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise SourceError(
+                f"{file.path}: row {number}: expected a JSON object in each line; mend or remove it"
+            ) from error
 
 
 class _Guarded(io.RawIOBase):
