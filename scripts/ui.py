@@ -27,17 +27,28 @@ RUN, DATE = "attributes.`Run Name`", "runDateAndNestInfo"
 # Widths in pixels: beside MLflow's menu all fit into a window of 1440. Of the date there is room
 # for the run's state alone.
 WIDTHS = {
-    RUN: 195,
+    RUN: 200,
     DATE: 40,
-    "tags.`mien.arch`": 90,
+    "tags.`mien.arch`": 100,
     "metrics.`validation/macro_f1`": 130,
     "metrics.`test/macro_f1`": 100,
     "metrics.`test/roc_auc`": 95,
     "metrics.`test/accuracy`": 100,
     "metrics.`cost/parameters`": 118,
     "metrics.`cost/multiply_adds`": 115,
-    "metrics.`cost/training_seconds`": 120,
+    "metrics.`cost/training_seconds`": 105,
 }
+# The charts come first that tell which run is the best, and at what size.
+SECTION = {"uuid": "mien", "name": "The best", "display": True, "isReordered": True}
+CHARTS = [
+    {"type": "BAR", "metricKey": "validation/macro_f1"},
+    {"type": "BAR", "metricKey": "test/macro_f1"},
+    {
+        "type": "SCATTER",
+        "xaxis": {"key": "cost/multiply_adds", "type": "METRIC"},
+        "yaxis": {"key": "validation/macro_f1", "type": "METRIC"},
+    },
+]
 VIEW = {
     "orderByKey": "metrics.`validation/macro_f1`",
     "orderByAsc": False,
@@ -45,6 +56,12 @@ VIEW = {
     "selectedColumns": [*WIDTHS][2:],
     "columnOrder": [*WIDTHS],
     "columnWidths": WIDTHS,
+    "compareRunSections": [SECTION],
+    "compareRunCharts": [
+        {"uuid": f"mien-{number}", "metricSectionId": "mien", "runsCountToCompare": 10, **chart}
+        for number, chart in enumerate(CHARTS)
+    ],
+    "isAccordionReordered": True,
 }
 
 

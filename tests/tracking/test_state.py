@@ -92,7 +92,6 @@ def test_a_model_run_holds_what_people_look_for(shown):
         "augment.rotation.range": "[-15, 15]",
         "train.learning_rate": "1e-05",
         "seed": "17",
-        "arch": "simple_cnn",
         "parameters": "1000",
         "multiply_adds": "2000",
     }

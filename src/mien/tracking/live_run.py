@@ -59,7 +59,7 @@ class LiveRun:
         with self._forgiven():
             self._stop_monitor()
             if self._run is not None:
-                runs.log_scores(self._store, self._run, {runs.SECONDS: seconds})
+                runs.log_scores(self._store, self._run, {runs.SECONDS: round(seconds, 1)})
                 runs.finish(self._store, self._run, tracking.key(record))
 
     def abandon(self, status: str) -> None:

@@ -18,8 +18,6 @@ from mien.tracking.store import Store
 from mien.tracking.trials import log_trials
 
 COSTS = ("parameters", "multiply_adds")
-# Metrics of a network that are not scores.
-FACTS = (*COSTS, "epochs")
 # Parts of a combination that are short enough for a param.
 COMBINATION = ("method", "members", "temperature", "weights")
 # Of a complete run: what it shows, as one hash.
@@ -151,15 +149,15 @@ def _combination(model: tracking.TrackedModel) -> Mapping[str, Any]:
 
 def _facts(model: tracking.TrackedModel) -> dict[str, Any]:
     """Return the params of a run that are not from params.yaml."""
-    spec, combination = model.record["spec"], _combination(model)
-    facts = {name: model.validation[name] for name in FACTS if name in model.validation}
+    combination = _combination(model)
+    facts = {name: model.validation[name] for name in COSTS if name in model.validation}
     facts |= {
         f"pretrained_{name}": value for name, value in model.record.get("pretrained", {}).items()
     }
     facts |= {
         f"combination.{name}": combination[name] for name in COMBINATION if name in combination
     }
-    return {**facts, "arch": spec["arch"], "classes": spec["classes"]}
+    return {**facts, "classes": model.record["spec"]["classes"]}
 
 
 def _scores(model: tracking.TrackedModel) -> dict[str, float]:
