@@ -78,7 +78,7 @@ docs: $(INSTALLED)  ## Build the documentation in docs/_build; a dead link is an
 	else echo "docs: without npm the page of the live camera is left out" >&2; fi
 
 experiments: $(INSTALLED)  ## List the experiments with the params that differ and the scores
-	@dvc exp show --only-changed --drop /
+	@mien experiments
 
 diff: $(INSTALLED)  ## Show what changed since a Git revision (REV=…; default main), as Markdown
 	@python scripts/diff.py '$(or $(REV),main)' --images '$(or $(IMAGES),.mien/diff)'

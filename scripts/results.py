@@ -169,7 +169,7 @@ def training_seconds(commit: str, name: str) -> float | None:
         return None
     path = ModelId.parse(name).model_folder / "record.json"
     record = dvc.api.read(path.as_posix(), rev=commit)
-    return tracking.training_seconds(json.loads(record), Path.cwd())
+    return tracking.training_seconds([json.loads(record)], Path.cwd())[0]
 
 
 def ship(commit: str, folder: Path) -> None:

@@ -45,9 +45,10 @@ def main(params: Params) -> None:
     tuned.trials.to_csv(model.report_folder / "trials.csv", index=False)
     tuned.importances.to_csv(model.report_folder / "importances.csv", index=False)
     # Only now it is known which training gave the model.
-    with tracking.live(model, tracking.key(hashes), record["params"], root()) as live:
+    seconds, inputs = tuned.best.trained.seconds, tracking.key(hashes)
+    with tracking.live(model, inputs, record["params"], root(), lasted=seconds) as live:
         live.log(tuned.best.trained.history)
-        live.finish(record, tuned.best.trained.seconds)
+        live.finish(record, seconds)
     shutil.rmtree(folder / "final")
 
 

@@ -7,6 +7,7 @@ from conftest import made_faces
 from dvc.utils.serialize import dump_yaml, load_yaml
 
 from mien import faces, params
+from mien.models.registry import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,7 +30,7 @@ def prepare(**tune: object) -> None:
     values = load_yaml(ROOT / "params.yaml")
     for section, changes in SMALL.items():
         values[section] = values[section] | changes if isinstance(changes, dict) else changes
-    values["tune"] |= {"search": SEARCH} | tune
+    values["tune"] |= {"search": SEARCH, "model": OPTIONS | {"width": 0.1}} | tune
     dump_yaml("params.yaml", values)
     faces.save(made_faces(64), Path("data/training"))
     faces.save(made_faces(24, seed=9), Path("data/faces/validation"))

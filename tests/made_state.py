@@ -223,7 +223,7 @@ def net_runs(root: Path) -> list[Run]:
     return [run for run in found if run.data.tags["mien.stage"] not in others]
 
 
-def curve(root: Path, run: Run, metric: str = "loss") -> Mapping[int, list[float]]:
+def curve(root: Path, run: Run, metric: str = "epoch/loss") -> Mapping[int, list[float]]:
     """Return the values logged at each step."""
     values: dict[int, list[float]] = {}
     for point in client(root).get_metric_history(run.info.run_id, metric):

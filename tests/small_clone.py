@@ -12,6 +12,8 @@ from dvc.utils.serialize import dump_yaml, load_yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from mien.models.registry import OPTIONS
+
 ROOT = Path(__file__).parents[1]
 SMALL = {
     ("augment", "copies"): 0,
@@ -22,6 +24,7 @@ SMALL = {
     ("train", "epochs"): 3,
     ("tune", "archs"): ["two_conv"],
     ("tune", "epochs"): 1,
+    ("tune", "model"): OPTIONS | {"width": 0.25},
     ("tune", "search"): {
         "model": {"dropout": {"low": 0.0, "high": 0.5}},
         "train": {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}},

@@ -100,6 +100,7 @@ def test_exponents_are_numbers(tmp_path):
         ("model.attention", "all", r"model.attention: .*'cbam'.*got 'all'"),
         ("model.depth", 0, r"model.depth: .*greater than or equal to 1, got 0"),
         ("model.unfreeze", 3, r"model: unfreeze is for trained weights, got 3 with weights none"),
+        ("tune.model.arch", "vgg", r"tune.model.arch: Extra inputs are not permitted"),
         ("train.learning_rate", 0, r"train.learning_rate: .*greater than 0, got 0"),
         ("train.epochs", "many", r"train.epochs: .*integer.*got 'many'"),
         ("train.folds", 1, r"train: folds must be 0 or at least 2, got 1"),

@@ -129,6 +129,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_format(doctor)
     doctor.set_defaults(run=lambda given: examine(given.repair, given.format == "json"))
+    experiments = commands.add_parser(
+        "experiments",
+        help="list the experiments: what each changed, and its scores",
+        description="List the workspace, the last commit and the experiments made from it "
+        "(`dvc exp run`), the best on validation first: the params that differ from the commit's, "
+        "macro-F1, parameters and minutes of the model of `train`, and the champion.",
+        epilog="Example: mien experiments --format csv > experiments.csv",
+    )
+    _add_format(experiments, "csv")
+    experiments.set_defaults(run=lambda given: list_experiments(given.format))
     promote = commands.add_parser(
         "promote",
         help="make the best model of the last experiment the champion",
@@ -140,8 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="%(default)s")
+def _add_format(parser: argparse.ArgumentParser, *more: str) -> None:
+    forms = ("table", "json", *more)
+    parser.add_argument("--format", choices=forms, default="table", help="%(default)s")
 
 
 class _Version(argparse.Action):
@@ -286,6 +297,19 @@ def write_report(rev: str | None, output: Path) -> None:
         found = changes.compare(states.revision(rev), state, staleness.stale(state))
     output.write_text(page.page(state, found), encoding="utf-8")
     print(f"wrote {output}")
+
+
+def list_experiments(form: str) -> None:
+    """Print a row for each experiment, as `table`, `json` or `csv`.
+
+    Raises:
+        MienError: this is no project, it has no experiments, or the pipeline is not installed.
+    """
+    if importlib.util.find_spec("dvc") is None:
+        raise MienError(f"DVC is not installed; {INSTALL.format('pipeline')}")
+    from mien.tracking import experiments
+
+    print(experiments.shown(experiments.rows(), form))
 
 
 def promote_challenger() -> None:

@@ -214,12 +214,9 @@ class Augment(Section):
     noise: Operation = Field(description="Gaussian noise: standard deviation in grey levels")
 
 
-class Model(Section):
-    """The network."""
+class Options(Section):
+    """The options of an architecture, and the weights that it starts from."""
 
-    arch: Annotated[str, AfterValidator(known)] = Field(
-        description="architecture; `mien models` lists them"
-    )
     width: float = Field(gt=0, le=8, description="factor on channels and dense units")
     # None: the architecture's default.
     dropout: float | None = Field(
@@ -252,13 +249,25 @@ class Model(Section):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Model":
+    def _consistent(self) -> "Options":
         if self.unfreeze and self.weights == "none":
             raise ValueError(
                 f"unfreeze is for trained weights, got {self.unfreeze} with weights none, where "
                 "every layer learns from the start"
             )
         return self
+
+
+class Architecture(Section):
+    """The name of an architecture; a section of its own to come first in `Model`."""
+
+    arch: Annotated[str, AfterValidator(known)] = Field(
+        description="architecture; `mien models` lists them"
+    )
+
+
+class Model(Options, Architecture):
+    """The network of `train`; students take its options, too."""
 
 
 class Train(Section):
@@ -433,6 +442,7 @@ class Tune(Section):
     metric: Literal["macro_f1", "accuracy", "roc_auc", "log_loss"] = Field(
         description="score on validation by which trials are judged"
     )
+    model: Options
     search: Search
     storage: str | None = Field(
         pattern=r"^postgresql(\+psycopg)?://",

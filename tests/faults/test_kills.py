@@ -136,10 +136,14 @@ def shown(folder: Path) -> list[dict[str, Any]]:
                 "key": tags.get("mien.key"),
                 "parent": names.get(tags.get("mlflow.parentRunId", "")),
                 "params": run.data.params,
-                "metrics": metrics | {"training_seconds": "training_seconds" in metrics},
+                # What differs from one training to the next.
+                "metrics": {
+                    name: name.startswith(("cost/training_", "system/")) or value
+                    for name, value in metrics.items()
+                },
                 "epochs": [
                     (each.step, each.value)
-                    for each in client.get_metric_history(run.info.run_id, "val_loss")
+                    for each in client.get_metric_history(run.info.run_id, "epoch/val_loss")
                 ],
                 "artifacts": sorted(
                     path.relative_to(artifacts).as_posix()

@@ -128,10 +128,12 @@ def test_a_table_or_run_that_there_is_not_is_one_line(project):
         main()
 
 
-@pytest.mark.parametrize("name", ["fer4", "fer7"])
-def test_the_shipped_models_can_be_made_with_todays_params(name):
+@pytest.mark.parametrize("settings", sorted((ROOT / "results").glob("*/settings.yaml")))
+def test_a_result_can_be_made_with_todays_params(settings):
+    if "Only code as old as" in settings.read_text():
+        return
     values = load_yaml(ROOT / "params.yaml")
-    for key, value in load_yaml(ROOT / "results" / name / "settings.yaml").items():
+    for key, value in load_yaml(settings).items():
         *sections, last = key.split(".")
         place = values
         for section in sections:

@@ -59,7 +59,7 @@ def test_mlflow_shows_the_numbers_of_the_metrics_files(project):
     assert student.data.params["model.width"] == "0.5"
     (together,) = runs(project, "ensemble")
     ensemble = read(project, "metrics/evaluate.json")["models"]["ensemble"]
-    assert together.data.metrics["test_macro_f1"] == ensemble["macro_f1"]
+    assert together.data.metrics["test/macro_f1"] == ensemble["macro_f1"]
 
 
 def test_a_second_repro_changes_nothing(project):

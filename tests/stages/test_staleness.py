@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from dvc.utils.serialize import dump_yaml, load_yaml
 
 # The project trains simple_cnn, and tunes and distills two_conv.
 TRAINING = {"suspects", "train", "tune@two_conv", "distill@two_conv"}
@@ -73,6 +74,28 @@ def test_a_change_makes_stale_what_runs_it(project, stale, name):
     finally:
         path.write_text(text)
     assert stale() == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"arch": "resnet"}, {"train"}),
+        ({"arch": "resnet", "attention": "cbam"}, {"train", "distill@two_conv"}),
+        ({"weights": "faces"}, {"train", "distill@two_conv"}),
+        ({"width": 2.0}, {"train"}),
+    ],
+)
+def test_another_network_of_train_leaves_the_studies_alone(project, stale, changes, expected):
+    path = project / "params.yaml"
+    text = path.read_text()
+    try:
+        values = load_yaml(path)
+        values["model"] |= changes
+        dump_yaml(path, values)
+        # A student, which follows `train` in any case, takes some options of `model`.
+        assert stale() == expected
+    finally:
+        path.write_text(text)
 
 
 def test_a_new_architecture_makes_nothing_stale(project, stale):

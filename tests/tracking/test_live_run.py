@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -88,9 +89,42 @@ def test_a_training_watched_and_then_tracked_is_one_run(root):
     assert after.info.run_id == before.info.run_id
     assert after.info.end_time == before.info.end_time
     assert curve(root, after) == EPOCHS
-    assert after.data.metrics["test_macro_f1"] == model.test["macro_f1"]
-    assert tracking.training_seconds(model.record, root) == 1.5
-    assert tracking.training_seconds(model.record | {"name": "another"}, root) is None
+    assert after.data.metrics["test/macro_f1"] == model.test["macro_f1"]
+    records = [model.record, model.record | {"name": "another"}]
+    assert tracking.training_seconds(records, root) == [1.5, None]
+
+
+def test_a_run_takes_as_long_as_its_training_and_shows_what_it_used(root):
+    model, watching = made(), threading.active_count()
+    with live(model, root) as run:
+        run.log(HISTORY[:1])
+        assert threading.active_count() == watching + 1
+        time.sleep(0.5)
+        run.log(HISTORY)
+        run.finish(model.record, 0.5)
+    assert threading.active_count() == watching
+    (shown,) = runs(root, "train")
+    used = {name for name in shown.data.metrics if name.startswith("system/")}
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= used
+    assert curve(root, shown, "system/cpu_utilization_percentage").keys() == {0}
+    assert "mien.process" not in shown.data.tags
+    tracking.track([model], evaluation(model), root)
+    (tracked,) = runs(root, "train")
+    assert (tracked.info.start_time, tracked.info.end_time) == (
+        shown.info.start_time,
+        shown.info.end_time,
+    )
+    assert tracked.info.end_time - tracked.info.start_time >= 500
+
+
+def test_a_run_of_a_training_that_has_ended_begins_with_it(root):
+    model = made("tune_small")
+    with tracking.live(model.id, model.inputs, PARAMS, root, lasted=90.0) as run:
+        run.log(HISTORY)
+        run.finish(model.record, 90.0)
+    (shown,) = runs(root, "tune@small")
+    assert shown.info.end_time - shown.info.start_time >= 90_000
+    assert not [name for name in shown.data.metrics if name.startswith("system/")]
 
 
 def test_a_killed_training_resumes_its_run_without_repeating_epochs(root):
@@ -289,7 +323,7 @@ def test_a_server_that_hangs_and_one_that_is_lost_in_mid_training_show_the_whole
             run.finish(hung.record, 1.5)
         (finished,) = runs(root, "train")
         assert finished.info.status == "FINISHED"
-        assert finished.data.metrics["training_seconds"] == 1.5
+        assert finished.data.metrics["cost/training_seconds"] == 1.5
         assert curve(root, finished) == EPOCHS
         with another_process(root, lost, address) as (_, pipe):
             serving.close()
@@ -322,7 +356,12 @@ def test_a_server_with_postgresql_shows_what_the_local_store_does(root, monkeypa
             (remote,) = runs(root, "train")
             assert curve(root, remote) == EPOCHS
             assert remote.data.params == local.data.params
-            assert remote.data.metrics == local.data.metrics | {"training_seconds": 1.5}
+            metrics = {
+                name: value
+                for name, value in remote.data.metrics.items()
+                if not name.startswith("system/")
+            }
+            assert metrics == local.data.metrics | {"cost/training_seconds": 1.5}
             version = client(root).get_model_version_by_alias("mien", "champion")
             assert version.tags["mien.key"] == tracking.key(model.record)
     assert list((root / "served").rglob("model.weights.h5"))

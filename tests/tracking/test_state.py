@@ -76,6 +76,10 @@ def names(root, run, path=None) -> set[str]:
     return {file.path for file in client(root).list_artifacts(run.info.run_id, path)}
 
 
+def read(root, run, name) -> dict:
+    return mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{name}")
+
+
 def test_a_model_run_holds_what_people_look_for(shown):
     root, run, model = shown.root, shown.champion, shown.nets[0]
     assert (run.info.status, run.info.run_name) == (
@@ -88,27 +92,32 @@ def test_a_model_run_holds_what_people_look_for(shown):
         "augment.rotation.range": "[-15, 15]",
         "train.learning_rate": "1e-05",
         "seed": "17",
-        "arch": "simple_cnn",
         "parameters": "1000",
         "multiply_adds": "2000",
     }
     assert params.items() <= run.data.params.items()
-    assert run.data.metrics["validation_macro_f1"] == 0.625
-    assert run.data.metrics["test_macro_f1"] == 0.5
-    assert run.data.metrics["test_accuracy_low"] == 0.5
-    assert run.data.metrics["test_f1_happy"] == 0.5
-    assert run.data.metrics["test_f1_sad _very_"] == 0.5
+    assert run.data.metrics["cost/parameters"] == 1000
+    assert run.data.metrics["cost/multiply_adds"] == 2000
+    assert run.data.metrics["validation/macro_f1"] == 0.625
+    assert run.data.metrics["test/macro_f1"] == 0.5
+    assert run.data.metrics["test/accuracy_low"] == 0.5
+    assert run.data.metrics["test/f1_happy"] == 0.5
+    assert run.data.metrics["test/f1_sad _very_"] == 0.5
     assert curve(root, run) == EPOCHS
-    assert curve(root, run, "val_macro_f1") == {
+    assert curve(root, run, "epoch/val_macro_f1") == {
         row["epoch"]: [row["val_macro_f1"]] for row in HISTORY
     }
     assert run.data.tags["mien.key"] == tracking.key(model.record)
     assert run.data.tags["mien.experiment"] == "puffy-daze"
-    assert run.data.tags["mien.data/training"] == f"{'a' * 32}.dir"
+    shown_tags = {tag for tag in run.data.tags if not tag.startswith("mlflow.")}
+    assert shown_tags == {
+        *("mien.stage", "mien.arch", "mien.key", "mien.inputs", "mien.experiment")
+    }
     assert "0.500 (0.400 to 0.600) on test" in run.data.tags["mlflow.note.content"]
     digests = {data.dataset.name: data.dataset.digest for data in run.inputs.dataset_inputs}
     assert digests == dict(model.record["data"])
-    assert names(root, run) == {"record.json", "metrics", "reports"}
+    assert read(root, run, "hashes.json")["data"] == model.record["data"]
+    assert names(root, run) == {"hashes.json", "record.json", "metrics", "reports"}
     assert names(root, run, "reports/train") == {"reports/train/learning_curves.png"}
 
 
@@ -139,7 +148,7 @@ def test_tracking_again_changes_nothing(root):
     assert after.to_dictionary() == before.to_dictionary()
     assert artefacts(root) == files
     assert len(runs(root, "pipeline")) == 1
-    assert curve(root, after, "test_macro_f1") == {0: [0.5]}
+    assert curve(root, after, "test/macro_f1") == {0: [0.5]}
 
 
 def test_another_model_adds_a_run_and_the_way_back_none(root):
@@ -171,12 +180,13 @@ def test_the_alias_follows_the_champion_and_a_version_is_made_once(root):
 
 def test_the_pipeline_run_names_its_members(shown):
     root, pipeline, one = shown.root, shown.pipeline, shown.nets[0]
-    members = {run.data.tags["mien.name"]: run.info.run_id for run in net_runs(root)}
-    assert pipeline.data.tags["mien.champion"] == "train"
+    members = {run.data.tags["mien.stage"]: run.info.run_id for run in net_runs(root)}
+    named = read(root, pipeline, "members.json")
+    assert pipeline.data.params["champion"] == "train"
     for name, identifier in members.items():
-        assert pipeline.data.tags[f"mien.member.{name}"] == identifier
+        assert named[name.replace("@", "_")]["run_id"] == identifier
         assert f"/runs/{identifier}" in pipeline.data.tags["mlflow.note.content"]
-    assert pipeline.data.metrics["test_macro_f1"] == one.test["macro_f1"]
+    assert pipeline.data.metrics["test/macro_f1"] == one.test["macro_f1"]
 
 
 def test_the_pipeline_run_compares_its_models_with_the_champion(shown):
@@ -217,9 +227,10 @@ def test_an_ensemble_has_a_run_that_links_to_its_members(root):
         tracking.track(state, evaluation(*state, champion="ensemble"), root)
     (run,) = runs(root, "ensemble")
     assert (run.info.status, run.info.run_name) == ("FINISHED", "ensemble: weighted")
+    named = read(root, run, "members.json")
     for member in net_runs(root):
-        name, identifier = member.data.tags["mien.name"], member.info.run_id
-        assert run.data.tags[f"mien.member.{name}"] == identifier
+        name, identifier = member.data.tags["mien.stage"].replace("@", "_"), member.info.run_id
+        assert named[name] == {"run_id": identifier, "key": member.data.tags["mien.key"]}
         assert f"/runs/{identifier}" in run.data.tags["mlflow.note.content"]
     params = {
         "ensemble.method": "auto",
@@ -228,7 +239,8 @@ def test_an_ensemble_has_a_run_that_links_to_its_members(root):
         "combination.weights": "[0.25, 0.75]",
     }
     assert params.items() <= run.data.params.items()
-    scores = {"validation_macro_f1": 0.875, "test_macro_f1": 0.75}
+    # Two nets of 1000 parameters.
+    scores = {"validation/macro_f1": 0.875, "test/macro_f1": 0.75, "cost/parameters": 2000}
     assert scores.items() <= run.data.metrics.items()
     assert not [name for name in run.data.metrics if "leave" in name or "difference" in name]
     version = client(root).get_model_version_by_alias("mien", "champion")
@@ -240,13 +252,10 @@ def test_a_member_that_leaves_keeps_its_runs(root):
     old, new = (one, two, three, ensemble(one, two, three)), (one, two, ensemble(one, two))
     for state in (old, new):
         tracking.track(state, evaluation(*state), root)
-    assert {run.data.tags["mien.name"] for run in net_runs(root)} == {
-        *("train", "tune_small", "tune_wide")
+    assert {run.data.tags["mien.stage"] for run in net_runs(root)} == {
+        *("train", "tune@small", "tune@wide")
     }
-    before, after = (
-        {tag.partition("mien.member.")[2] for tag in run.data.tags if "mien.member." in tag}
-        for run in runs(root, "pipeline")
-    )
+    before, after = (read(root, run, "members.json").keys() for run in runs(root, "pipeline"))
     assert before == {"train", "tune_small", "tune_wide", "ensemble"}
     assert after == {"train", "tune_small", "ensemble"}
     assert len(runs(root, "ensemble")) == 2
@@ -258,7 +267,7 @@ def test_a_new_score_on_test_is_added_to_the_same_run(root):
     again = with_test(model, 0.75)
     tracking.track([again], evaluation(again), root)
     (run,) = runs(root, "train")
-    assert run.data.metrics["test_macro_f1"] == 0.75
+    assert run.data.metrics["test/macro_f1"] == 0.75
     assert curve(root, run) == EPOCHS
     assert len(client(root).search_logged_models([run.info.experiment_id])) == 1
     assert len(run.inputs.dataset_inputs) == 2
@@ -274,9 +283,9 @@ def test_the_run_of_an_interrupted_track_is_completed(root, monkeypatch):
     monkeypatch.chdir(root)
     tracking.track([model], evaluation(model), root)
     (run,) = runs(root, "train")
-    assert run.data.tags["mien.model"]
+    assert run.outputs.model_outputs
     assert curve(root, run) == EPOCHS
-    assert curve(root, run, "test_macro_f1") == {0: [0.5]}
+    assert curve(root, run, "test/macro_f1") == {0: [0.5]}
 
 
 def test_git_commit_and_uncommitted_changes_are_tags(root):
@@ -300,7 +309,8 @@ def test_git_commit_and_uncommitted_changes_are_tags(root):
         (root / "params.yaml").write_text("seed: 2\n")
     clean, dirty = runs(root, "train")
     assert clean.data.tags["mlflow.source.git.commit"] == git("rev-parse", "HEAD")
-    assert (clean.data.tags["mien.dirty"], dirty.data.tags["mien.dirty"]) == ("false", "true")
+    assert "mien.dirty" not in clean.data.tags
+    assert dirty.data.tags["mien.dirty"] == "true"
 
 
 def test_off_touches_no_store_and_returns_the_same_keys(shown, tmp_path, monkeypatch, capsys):
@@ -343,16 +353,45 @@ def test_a_store_that_cannot_be_opened_is_one_line(root, monkeypatch):
 
 def test_a_logged_model_is_pinned_and_holds_no_pickle(shown):
     run = shown.champion
-    logged = client(shown.root).get_logged_model(run.data.tags["mien.model"])
+    (output,) = run.outputs.model_outputs
+    logged = client(shown.root).get_logged_model(output.model_id)
     folder = Path(mlflow.artifacts.download_artifacts(logged.artifact_location))
     assert not [*folder.rglob("*.pkl"), *folder.rglob("*.pyc")]
     requirements = (folder / "requirements.txt").read_text().split()
     assert {"keras", "numpy", "tensorflow"} <= {line.partition("==")[0] for line in requirements}
     assert all("==" in line for line in requirements)
-    signature = mlflow.models.get_model_info(str(folder)).signature
-    assert signature.inputs.inputs[0].shape == (-1, 48, 48)
-    assert signature.outputs.input_names() == CLASSES
-    assert [output.model_id for output in run.outputs.model_outputs] == [logged.model_id]
+    info = mlflow.models.get_model_info(str(folder))
+    assert info.signature.inputs.inputs[0].shape == (-1, 48, 48)
+    assert info.signature.outputs.input_names() == CLASSES
+    example = mlflow.models.Model.load(str(folder)).load_input_example(str(folder))
+    assert (example.shape, example.dtype) == ((1, 48, 48), "uint8")
+
+
+def test_a_models_page_shows_the_scores_of_its_run(shown):
+    run = shown.champion
+    (output,) = run.outputs.model_outputs
+    linked = client(shown.root).get_logged_model(output.model_id).metrics
+    names = {"validation/macro_f1", "test/macro_f1", "cost/parameters"}
+    for metric in linked:
+        names -= {metric.key}
+        assert metric.value == run.data.metrics[metric.key]
+        assert metric.run_id == run.info.run_id
+        # The link is no second point of the run's own curve.
+        assert curve(shown.root, run, metric.key) == {0: [metric.value]}
+    assert not names
+    (version,) = client(shown.root).search_model_versions("name = 'mien'")
+    assert version.run_id == run.info.run_id
+
+
+def test_experiment_and_registered_model_are_described(shown):
+    store = client(shown.root)
+    experiment = store.get_experiment_by_name("mien")
+    assert "`cost/`" in experiment.tags["mlflow.note.content"]
+    assert "`champion`" in store.get_registered_model("mien").description
+    store.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "Ours.")
+    tracking.track(shown.nets, evaluation(*shown.nets), shown.root)
+    again = store.get_experiment(experiment.experiment_id)
+    assert again.tags["mlflow.note.content"] == "Ours."
 
 
 def test_the_pipelines_run_holds_the_pages_that_tell_of_the_state(shown):

@@ -36,7 +36,7 @@ def test_each_trial_is_a_child_of_the_tuned_models_run(root):
         {"train.learning_rate": "0.3", "model.dropout": "0.0", "epochs": "2"},
     ]
     assert [run.data.metrics for run in found.values()] == [
-        *({"validation_macro_f1": value} for value in (0.5, 0.75, 0.25)),
+        *({"validation/macro_f1": value} for value in (0.5, 0.75, 0.25)),
         {},
     ]
     assert [(run.info.status, run.data.tags["mien.state"]) for run in found.values()] == [
@@ -104,7 +104,7 @@ def test_trials_of_an_interrupted_track_are_logged_once(root, monkeypatch, metho
     assert [run.info.status for run in found.values()] == ["FINISHED"] * 3 + ["FAILED"]
     for row in TRIALS[:3]:
         run = found[f"trial {row['trial']}"]
-        assert curve(root, run, "validation_macro_f1") == {0: [float(row["value"])]}
+        assert curve(root, run, "validation/macro_f1") == {0: [float(row["value"])]}
 
 
 def test_a_study_without_a_complete_trial_is_told(root):

@@ -29,8 +29,12 @@ def searched(**sections) -> Params:
     return given(tune={"search": search})
 
 
+def with_options(**options) -> Params:
+    return given(tune={"model": PARAMS.tune.model.model_copy(update=options)})
+
+
 def test_the_start_is_params_yaml_with_the_architecture():
-    found = space.of(given(model={"dropout": 0.4}), "vgg")
+    found = space.of(with_options(dropout=0.4), "vgg")
     assert found.settings.model == PARAMS.model.model_copy(update={"arch": "vgg", "dropout": 0.4})
     assert found.settings.train == with_default_rate(PARAMS.train, {"arch": "vgg"})
     assert found.settings.augment == PARAMS.augment
@@ -41,7 +45,12 @@ def test_the_start_is_params_yaml_with_the_architecture():
 def test_an_empty_option_starts_at_the_value_of_the_architecture():
     starts = space.of(PARAMS, "deep_cnn").start
     assert (starts["model.dense"], starts["model.dropout"]) == (128, 0.25)
-    assert space.of(given(model={"dense": 200}), "deep_cnn").start["model.dense"] == 200
+    assert space.of(with_options(dense=200), "deep_cnn").start["model.dense"] == 200
+
+
+def test_a_study_takes_nothing_from_the_network_of_train():
+    other = given(model={"arch": "vgg", "width": 0.5, "dropout": 0.4, "attention": "se"})
+    assert space.of(other, "vgg") == space.of(PARAMS, "vgg")
 
 
 def test_only_options_that_the_architecture_takes_are_searched():
@@ -51,8 +60,9 @@ def test_only_options_that_the_architecture_takes_are_searched():
 
 
 def test_an_option_for_another_architecture_is_left_to_it():
-    ours = given(model={"arch": "vgg16", "dense": 64, "weights": "imagenet", "unfreeze": 3})
-    assert space.of(ours, "vgg16").settings.model == ours.model
+    own = {"dense": 64, "weights": "imagenet", "unfreeze": 3}
+    ours = with_options(**own)
+    assert own.items() <= space.of(ours, "vgg16").settings.model.model_dump().items()
     compact = space.of(ours, "compact").settings.model
     assert (compact.dense, compact.weights, compact.unfreeze) == (None, "none", None)
     models.check(compact.model_dump())
@@ -87,6 +97,11 @@ def test_a_logarithmic_range_without_the_start_s_zero_is_one_line():
     ours = given(train={"weight_decay": 0.0})
     with pytest.raises(TuningError, match=r"train.weight_decay: .* got 0 in .* set .* above 0"):
         space.of(ours, "compact")
+    low = {"low": 0.1, "high": 0.5, "log": True}
+    search = Search.model_validate({"model": {"dropout": low}, "train": {}, "augment": {}})
+    zero = PARAMS.tune.model.model_copy(update={"dropout": 0.0})
+    with pytest.raises(TuningError, match=r"in tune.model.dropout; set tune.model.dropout above"):
+        space.of(given(tune={"search": search, "model": zero}), "compact")
 
 
 def test_values_make_settings_that_differs_there_alone():

@@ -1,12 +1,13 @@
 """Logging to MLflow: one run per trained model, one per state of the pipeline.
 
-A run is found again by two tags. `mien.inputs` is known before the training and is used to resume
-a run that was killed. `mien.key` is known after it, from the model's record: a model that has a
-finished run never gets a second one, wherever DVC restored it from.
+A run is found again by two tags, which is why these two hashes are no artefact. `mien.inputs` is
+known before the training and is used to resume a run that was killed. `mien.key` is known after it,
+from the model's record: a model that has a finished run never gets a second one, wherever DVC
+restored it from.
 
-A model can belong to several pipelines, so its run has no parent run; each pipeline's run names its
-members in `mien.member.NAME` tags, in a table and in `members.json`. A trial of a study is a child
-of the run of the tuned model.
+A model can belong to several pipelines, so its run has no parent run; the runs of pipelines and of
+ensembles name their members in their description and in `members.json`. A trial of a study is a
+child of the run of the tuned model.
 
 MLflow is imported only when it is used, and never with `MIEN_TRACKING=off`.
 """
@@ -127,7 +128,13 @@ def pipeline_key(models: Sequence[TrackedModel], evaluation: Mapping[str, Any]) 
 
 
 @contextmanager
-def live(model: ModelId, inputs_key: str, params: Mapping[str, Any], root: Path) -> Iterator[Run]:
+def live(
+    model: ModelId,
+    inputs_key: str,
+    params: Mapping[str, Any],
+    root: Path,
+    lasted: float | None = None,
+) -> Iterator[Run]:
     """Log a training in MLflow while it runs, as a new run or the one that was interrupted.
 
     If a finished run has these inputs, nothing is logged. An exception in the block ends the run as
@@ -139,6 +146,7 @@ def live(model: ModelId, inputs_key: str, params: Mapping[str, Any], root: Path)
         inputs_key: key of everything the training depends on.
         params: sections of params.yaml, with `model.arch`.
         root: folder of the project, with the default store.
+        lasted: duration of a training that has just ended, in seconds; None: it begins now.
 
     Raises:
         TrackingError: MIEN_TRACKING is neither `on` nor `off`.
@@ -148,7 +156,7 @@ def live(model: ModelId, inputs_key: str, params: Mapping[str, Any], root: Path)
         return
     from mien.tracking.live_run import LiveRun
 
-    run = LiveRun(model, inputs_key, params, root)
+    run = LiveRun(model, inputs_key, params, root, lasted)
     run.log([])
     try:
         yield run
@@ -234,23 +242,27 @@ def promote(root: Path) -> str:
         return promote_challenger(store.connect(root))
 
 
-def training_seconds(record: Mapping[str, Any], root: Path) -> float | None:
-    """Return the duration of the epochs of the model with this record, None if there is no run.
+def training_seconds(records: Sequence[Mapping[str, Any]], root: Path) -> list[float | None]:
+    """Return the duration of the epochs of the models with these records, None without a run.
 
     Args:
-        record: the model's `record.json`.
+        records: content of each model's `record.json`.
         root: folder of the project, with the default store.
 
     Raises:
         TrackingError: MLflow does not answer.
     """
-    if not _enabled():
-        return None
+    from mien.tracking import local_store
+
+    # To look is no reason to create a store.
+    if not _enabled() or (local_store.is_default() and not (root / local_store.DATABASE).exists()):
+        return [None] * len(records)
     from mien.tracking import runs, store
 
     with store.one_line_errors(root):
-        run = runs.find(store.connect(root), "mien.key", key(record), "FINISHED")
-    return None if run is None else run.data.metrics.get("training_seconds")
+        connected = store.connect(root)
+        found = [runs.find(connected, "mien.key", key(record), "FINISHED") for record in records]
+    return [None if run is None else run.data.metrics.get(runs.SECONDS) for run in found]
 
 
 def examined(root: Path, repair: bool = False) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import cv2
 import mlflow.pyfunc
 import numpy as np
+import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
@@ -22,6 +25,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mien import tracking
 from mien.errors import TrackingError
 from mien.tracking.notes import about_version
+from mien.tracking.runs import log_headlines
 from mien.tracking.store import Store
 
 REGISTERED = "mien"
@@ -64,6 +68,7 @@ def log_model(store: Store, run: Run, trained: tracking.TrackedModel) -> str:
             Schema([TensorSpec(np.dtype("uint8"), (-1, side, side))]),
             Schema([ColSpec("float", label) for label in spec["classes"]]),
         ),
+        example=_grey(side)[np.newaxis],
     )
 
 
@@ -100,7 +105,7 @@ def register(
         )
         if one.tags.get("mien.served", "keras") == served
     ]
-    number = str(found[0] if found else _new_version(store, run, exported, served, card))
+    number = str(found[0] if found else _new_version(store, run, model, exported, served, card))
     about = {
         "mien.name": model.id.name,
         "mien.validation_macro_f1": f"{model.validation['macro_f1']:.4f}",
@@ -149,9 +154,20 @@ def _told(client: MlflowClient, number: str) -> str:
     return f"{tags.get('mien.name', 'a model')} (version {number}, validation macro-F1 {score})"
 
 
-def _new_version(store: Store, run: Run, exported: Path | None, served: str, card: str) -> str:
-    client, name = store.client, run.data.tags["mien.name"]
-    model_id = _log_onnx(store, run, exported, served) if exported else run.data.tags["mien.model"]
+def _new_version(
+    store: Store,
+    run: Run,
+    model: tracking.TrackedModel,
+    exported: Path | None,
+    served: str,
+    card: str,
+) -> str:
+    client, name = store.client, model.id.name
+    if exported:
+        model_id = _log_onnx(store, run, name, exported, served)
+        log_headlines(store, run, model_id)
+    else:
+        model_id = log_model(store, run, model)
     number = client.create_model_version(
         REGISTERED,
         # Not `models:/ID`: with a database it would be looked up in the process's global store.
@@ -167,17 +183,18 @@ def _new_version(store: Store, run: Run, exported: Path | None, served: str, car
     return number
 
 
-def _log_onnx(store: Store, run: Run, exported: Path, served: str) -> str:
+def _log_onnx(store: Store, run: Run, name: str, exported: Path, served: str) -> str:
     card = json.loads((exported / "card.json").read_text())
     return _logged(
         store,
         run,
-        f"{run.data.tags['mien.name']}_onnx",
+        f"{name}_onnx",
         served,
         code=SERVED_ONNX,
         artifacts={"model": exported / "model.onnx", "card": exported / "card.json"},
         packages=SERVED_WITH,
         signature=_onnx_signature(card["classes"]),
+        example=(pd.DataFrame({"image": [_picture()]}), {"detect": False}),
     )
 
 
@@ -202,6 +219,18 @@ def _onnx_signature(classes: Sequence[str]) -> ModelSignature:
     )
 
 
+def _picture() -> str:
+    """Return a drawn image of 48 by 48 pixels as base64 text; an example shows no person."""
+    done, png = cv2.imencode(".png", _grey(48))
+    return base64.b64encode(png.tobytes()).decode() if done else ""
+
+
+def _grey(side: int) -> np.ndarray:
+    """Return an image that is dark at the top left and bright at the bottom right, uint8."""
+    ramp = np.linspace(0, 127, side)
+    return (ramp[:, np.newaxis] + ramp).astype(np.uint8)
+
+
 def _digest(exported: Path) -> str:
     """Return a hash of all that affects a version's output: its files, the code for images."""
     folders = ("crops/*.onnx", "crops/*.py", "inference/*.py")
@@ -220,6 +249,7 @@ def _logged(
     artifacts: dict[str, Path],
     packages: tuple[str, ...],
     signature: ModelSignature,
+    example: Any,
 ) -> str:
     """Return the id of the run's model with `key`; an incomplete one is completed.
 
@@ -232,6 +262,7 @@ def _logged(
         artifacts: its files and folders, by the names that the code uses.
         packages: packages that the code imports, pinned to the installed versions.
         signature: its input and output.
+        example: an input, shown beside the signature; the model is not run on it.
     """
     client, run_id = store.client, run.info.run_id
     found = client.search_logged_models(
@@ -242,9 +273,7 @@ def _logged(
     )
     model_id = logged.model_id
     if logged.status != LoggedModelStatus.READY:
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # MLflow asks for an input example, on which it would run the model.
-            warnings.simplefilter("ignore", UserWarning)
+        with tempfile.TemporaryDirectory() as folder:
             mlflow.pyfunc.save_model(
                 f"{folder}/model",
                 python_model=str(code),
@@ -252,6 +281,7 @@ def _logged(
                 code_paths=[_package(Path(folder))],
                 pip_requirements=[f"{package}=={version(package)}" for package in packages],
                 signature=signature,
+                input_example=example,
                 mlflow_model=Model(model_id=model_id, model_uuid=model_id, run_id=run_id),
             )
             client.log_model_artifacts(model_id, f"{folder}/model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from mien import tracking
 from mien.project import ModelId
@@ -22,9 +24,18 @@ PAUSE_S = 200
 class LiveRun:
     """A run to which epochs are logged as they end; see `mien.tracking.live`."""
 
-    def __init__(self, model: ModelId, inputs: str, params: Mapping[str, Any], root: Path) -> None:
+    def __init__(
+        self,
+        model: ModelId,
+        inputs: str,
+        params: Mapping[str, Any],
+        root: Path,
+        lasted: float | None,
+    ) -> None:
         """Store the properties of the run; the first `log` starts it."""
         self._model, self._inputs = model, inputs
+        self._lasted = lasted
+        self._monitor: SystemMetricsMonitor | None = None
         self._params, self._root = params, root
         self._run: Run | None = None
         self._epochs: set[int] = set()
@@ -46,8 +57,9 @@ class LiveRun:
     def finish(self, record: Mapping[str, Any], seconds: float) -> None:
         """End the run, set the record's key, and log the duration of the training."""
         with self._forgiven():
+            self._stop_monitor()
             if self._run is not None:
-                runs.log_scores(self._store, self._run, {"training_seconds": seconds})
+                runs.log_scores(self._store, self._run, {runs.SECONDS: round(seconds, 1)})
                 runs.finish(self._store, self._run, tracking.key(record))
 
     def abandon(self, status: str) -> None:
@@ -55,6 +67,7 @@ class LiveRun:
         if time.monotonic() < self._quiet_until:
             return
         with self._forgiven():
+            self._stop_monitor()
             if self._run is not None:
                 self._store.client.set_terminated(self._run.info.run_id, status)
 
@@ -72,12 +85,35 @@ class LiveRun:
                 self._model.run_name(runs.kind(self._params)),
                 stage=self._model.dvc_stage,
                 arch=arch,
-                name=self._model.name,
                 inputs=self._inputs,
+                start=None if self._lasted is None else time.time() - self._lasted,
             )
             runs.log_params(self._store, self._run, self._params)
             self._epochs = runs.logged_epochs(self._store, self._run)
+            if self._lasted is None:
+                self._start_monitor(self._run)
         self._begun = True
+
+    def _start_monitor(self, run: Run) -> None:
+        """Log use of processor, memory, disk, network and GPUs every ten seconds, in a thread."""
+        if self._monitor is None:
+            # What it cannot log, `log` cannot either, which says so.
+            logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
+            self._monitor = SystemMetricsMonitor(
+                run.info.run_id, resume_logging=True, tracking_uri=store.address(self._root)
+            )
+            self._monitor.start()
+
+    def _stop_monitor(self) -> None:
+        """End the thread, and log the time since its last sample: a short training has no other."""
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.finish()
+            for part in monitor.monitors:
+                part.clear_metrics()
+            monitor.collect_metrics()
+            monitor.publish_metrics(monitor.aggregate_metrics())
+            monitor.mlflow_logger.flush()
 
     @contextmanager
     def _forgiven(self) -> Iterator[None]:

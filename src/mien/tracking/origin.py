@@ -18,12 +18,17 @@ def host() -> str:
 
 
 def process() -> str:
-    """Return this process as `PID@START`; the start time distinguishes reused pids."""
-    return f"{os.getpid()}@{psutil.Process().create_time():.0f}"
+    """Return this process as `PID@START HOST`; the start time distinguishes reused pids."""
+    return f"{os.getpid()}@{psutil.Process().create_time():.0f} {host()}"
 
 
-def alive(process: str) -> bool:
-    """Return whether the process `PID@START` runs on this host."""
+def dead(process: str) -> bool:
+    """Return whether the process `PID@START HOST` ran on this host and has ended."""
+    own, _, place = process.partition(" ")
+    return place == host() and not _runs(own)
+
+
+def _runs(process: str) -> bool:
     pid, _, start = process.partition("@")
     try:
         found = psutil.Process(int(pid))
@@ -36,7 +41,7 @@ def alive(process: str) -> bool:
 
 
 def tags() -> dict[str, str]:
-    """Return a run's tags: user, script, commit, `mien.dirty` and the DVC experiment."""
+    """Return a run's tags: user, script, commit, `mien.dirty` if it had changes, DVC experiment."""
     found = {"mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
     with suppress(KeyError, OSError):
         found["mlflow.user"] = getpass.getuser()
@@ -45,8 +50,8 @@ def tags() -> dict[str, str]:
         found["mlflow.source.git.commit"] = _git("rev-parse", "HEAD")
         # Files that the pipeline itself writes do not count as changes.
         written = (":!dvc.lock", ":!metrics", ":!reports")
-        changed = _git("status", "--porcelain", "--", ".", *written)
-        found["mien.dirty"] = "true" if changed else "false"
+        if _git("status", "--porcelain", "--", ".", *written):
+            found["mien.dirty"] = "true"
     if experiment := os.environ.get("DVC_EXP_NAME"):
         found["mien.experiment"] = experiment
     return found

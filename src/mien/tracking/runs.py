@@ -1,15 +1,20 @@
-"""Runs of the experiment: find by tags, start or resume, log, finish."""
+"""Runs of the experiment: find by tags, start or resume, log, finish.
+
+Metrics have groups, as MLflow shows them: `epoch/`, `validation/`, `test/` and `cost/`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 
 from mien.tracking import History, origin
 from mien.tracking.store import Store
@@ -17,6 +22,12 @@ from mien.tracking.store import Store
 # One request of MLflow holds at most 1000 metrics and 100 params.
 METRICS_PER_REQUEST = 1000
 PARAMS_PER_REQUEST = 100
+# What MLflow shows of a model, too; logged first, as MLflow compares runs by their first metric.
+HEADLINES = (
+    *(f"{split}/{name}" for split in ("validation", "test") for name in ("macro_f1", "accuracy")),
+    *("test/roc_auc", "cost/parameters", "cost/multiply_adds", "cost/training_seconds"),
+)
+SECONDS = "cost/training_seconds"
 
 
 def find(store: Store, tag: str, value: str, *statuses: str) -> Run | None:
@@ -47,17 +58,16 @@ def close_dead(store: Store) -> int:
 
     Returns their number.
     """
-    found = store.client.search_runs(
-        [store.experiment],
-        f"tags.`mien.host` = '{origin.host()}' and attributes.status = 'RUNNING'",
-    )
-    dead = [run for run in found if not origin.alive(run.data.tags["mien.process"])]
+    found = store.client.search_runs([store.experiment], "attributes.status = 'RUNNING'")
+    dead = [run for run in found if origin.dead(run.data.tags.get("mien.process", ""))]
     for run in dead:
         store.client.set_terminated(run.info.run_id, "KILLED")
     return len(dead)
 
 
-def begin(store: Store, title: str, *, stage: str, arch: str, name: str, inputs: str) -> Run:
+def begin(
+    store: Store, title: str, *, stage: str, arch: str, inputs: str, start: float | None = None
+) -> Run:
     """Resume and return the interrupted run with these inputs, or start a new one.
 
     A run that is alive, or is on another host, is not changed; call `close_dead` first.
@@ -67,19 +77,19 @@ def begin(store: Store, title: str, *, stage: str, arch: str, name: str, inputs:
         title: title in the list of runs.
         stage: DVC stage, or `pipeline`.
         arch: architecture of the model, or of the pipeline's champion.
-        name: name of the model, or `pipeline`.
         inputs: key of everything the run depends on.
+        start: when a new run began, in seconds since 1970; None: now.
     """
-    owner = {"mien.host": origin.host(), "mien.process": origin.process()}
+    owner = {"mien.process": origin.process()}
     run = find(store, "mien.inputs", inputs, "KILLED", "FAILED")
     if run is None:
-        identity = {"stage": stage, "arch": arch, "name": name, "inputs": inputs}
-        tags = {
-            **origin.tags(),
-            **{f"mien.{tag}": value for tag, value in identity.items()},
-            **owner,
-        }
-        return store.client.create_run(store.experiment, run_name=title, tags=tags)
+        identity = {"mien.stage": stage, "mien.arch": arch, "mien.inputs": inputs}
+        return store.client.create_run(
+            store.experiment,
+            None if start is None else int(1000 * start),
+            {**origin.tags(), **identity, **owner},
+            title,
+        )
     store.client.update_run(run.info.run_id, status="RUNNING")
     set_tags(store, run, owner)
     return run
@@ -96,6 +106,8 @@ def finish(store: Store, run: Run, key: str) -> Run:
         store.client.delete_run(run.info.run_id)
         return twin
     store.client.set_tag(run.info.run_id, "mien.key", key)
+    # Only a run that is running needs its owner.
+    store.client.delete_tag(run.info.run_id, "mien.process")
     store.client.set_terminated(run.info.run_id)
     return run
 
@@ -105,6 +117,18 @@ def set_tags(store: Store, run: Run, tags: Mapping[str, str]) -> None:
     store.client.log_batch(
         run.info.run_id, tags=[RunTag(tag, value) for tag, value in tags.items()]
     )
+
+
+def artifact(store: Store, run: Run, name: str) -> dict[str, Any]:
+    """Return the content of a JSON artefact of the run; empty if there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = store.client.download_artifacts(run.info.run_id, name, folder)
+            content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        # A file that was being written when the process was killed is no JSON.
+        except (MlflowException, OSError, ValueError):
+            return {}
+        return content
 
 
 def log_params(store: Store, run: Run, params: Mapping[str, Any]) -> None:
@@ -121,13 +145,29 @@ def log_params(store: Store, run: Run, params: Mapping[str, Any]) -> None:
 def log_scores(store: Store, run: Run, values: Mapping[str, float]) -> None:
     """Log the values that differ from those of the run."""
     known = run.data.metrics
-    new = {name: value for name, value in values.items() if known.get(_clean(name)) != value}
+    order = sorted(values, key=lambda name: name not in HEADLINES)
+    new = {name: values[name] for name in order if known.get(name) != values[name]}
     _log_metrics(store, run, [_metric(name, value, 0) for name, value in new.items()])
+
+
+def log_headlines(store: Store, run: Run, model_id: str) -> None:
+    """Link the run's headlines to a model, whose pages then show them with the run as source."""
+    linked = store.client.get_logged_model(model_id).metrics or []
+    known = {metric.key: metric.value for metric in linked}
+    new = []
+    for name in HEADLINES:
+        # As it was logged, time included, so that the run's own history does not grow.
+        for one in store.client.get_metric_history(run.info.run_id, name)[-1:]:
+            if known.get(name) != one.value:
+                one = Metric(one.key, one.value, one.timestamp, one.step, model_id)
+                new.append(one)
+    _log_metrics(store, run, new)
 
 
 def logged_epochs(store: Store, run: Run) -> set[int]:
     """Return the epochs whose metrics the run has."""
-    return {metric.step for metric in store.client.get_metric_history(run.info.run_id, "loss")}
+    found = store.client.get_metric_history(run.info.run_id, "epoch/loss")
+    return {metric.step for metric in found}
 
 
 def log_epochs(store: Store, run: Run, history: History) -> None:
@@ -137,25 +177,26 @@ def log_epochs(store: Store, run: Run, history: History) -> None:
         run,
         [
             # As many digits as in history.csv, so that a restored model has the same curve.
-            _metric(column, round(float(value), 6), int(row["epoch"]))
+            _metric(f"epoch/{column}", round(float(value), 6), int(row["epoch"]))
             for row in history
-            for column, value in row.items()
+            for column, value in sorted(row.items(), key=lambda item: item[0] != "val_macro_f1")
             if column != "epoch" and value not in (None, "")
         ],
     )
 
 
-def scores(prefix: str, score: Mapping[str, Any]) -> dict[str, float]:
-    """Return a score's numbers under `prefix`, nested ones joined by `_`, and F1 per class."""
+def scores(group: str, score: Mapping[str, Any]) -> dict[str, float]:
+    """Return a score's numbers in a group, nested ones joined by `_`, and F1 per class."""
     numbers = {
-        f"{prefix}_{name.replace('.', '_')}": value
+        f"{group}/{_clean(name.replace('.', '_'))}": value
         for name, value in _flat(
             {name: part for name, part in score.items() if name != "per_class"}
         ).items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
     per_class = {
-        f"{prefix}_f1_{label}": part["f1"] for label, part in score.get("per_class", {}).items()
+        f"{group}/f1_{_clean(label)}": part["f1"]
+        for label, part in score.get("per_class", {}).items()
     }
     return numbers | per_class
 
@@ -168,7 +209,7 @@ def _log_metrics(store: Store, run: Run, metrics: list[Metric]) -> None:
 
 
 def _metric(name: str, value: float, step: int) -> Metric:
-    return Metric(_clean(name), value, int(time.time() * 1000), step)
+    return Metric(name, value, int(time.time() * 1000), step)
 
 
 def _clean(name: str) -> str:

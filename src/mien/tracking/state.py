@@ -17,10 +17,11 @@ from mien.tracking.champion import log_model, register
 from mien.tracking.store import Store
 from mien.tracking.trials import log_trials
 
-# Metrics of a network that are not scores.
-FACTS = ("parameters", "multiply_adds", "epochs")
+COSTS = ("parameters", "multiply_adds")
 # Parts of a combination that are short enough for a param.
 COMBINATION = ("method", "members", "temperature", "weights")
+# Of a complete run: what it shows, as one hash.
+SHOWN = "hashes.json"
 
 
 def log_state(
@@ -55,12 +56,10 @@ def _model_run(store: Store, model: tracking.TrackedModel, logged: Mapping[str, 
     key = tracking.key(model.record)
     run = runs.find(store, "mien.key", key, "FINISHED")
     if run is None:
-        name, arch = model.record["name"], model.record["spec"]["arch"]
+        arch = model.record["spec"]["arch"]
         combination, params = _combination(model), model.record["params"]
         title = model.id.run_name(combination["method"] if combination else runs.kind(params))
-        run = runs.begin(
-            store, title, stage=model.id.dvc_stage, arch=arch, name=name, inputs=model.inputs
-        )
+        run = runs.begin(store, title, stage=model.id.dvc_stage, arch=arch, inputs=model.inputs)
         run = runs.finish(store, run, key)
     names = [member.record["name"] for member in model.members]
     _complete(store, run, model, {name: logged[name] for name in names})
@@ -71,11 +70,11 @@ def _complete(
     store: Store, run: Run, model: tracking.TrackedModel, members: Mapping[str, Run]
 ) -> None:
     identifier, record = run.info.run_id, model.record
-    linked = {f"mien.member.{name}": member.info.run_id for name, member in members.items()}
+    linked = _linked(members)
     content = tracking.key(
         [model.validation, model.test, _digests(model), list(model.trials), linked]
     )
-    if run.data.tags.get("mien.content") == content:
+    if runs.artifact(store, run, SHOWN).get("content") == content:
         return
     runs.log_params(store, run, {**record["params"], **_facts(model)})
     known = runs.logged_epochs(store, run)
@@ -88,11 +87,15 @@ def _complete(
     for folder in model.reports:
         store.client.log_artifacts(identifier, str(folder), folder.as_posix())
     log_trials(store, run, model)
-    model_id = run.data.tags.get("mien.model") or log_model(store, run, model)
-    tags = {f"mien.{path}": md5 for path, md5 in record["data"].items()} | linked
-    tags["mlflow.note.content"] = notes.about_model(model, model_id, members)
+    if linked:
+        store.client.log_dict(identifier, linked, "members.json")
+    model_id = log_model(store, run, model)
+    runs.log_headlines(store, run, model_id)
+    note = notes.about_model(model, model_id, members)
+    runs.set_tags(store, run, {"mlflow.note.content": note})
     # Last: a run that was interrupted before this is completed the next time.
-    runs.set_tags(store, run, tags | {"mien.model": model_id, "mien.content": content})
+    hashes = {"content": content, "data": record["data"], "weights": record.get("weights_sha256")}
+    store.client.log_dict(identifier, hashes, SHOWN)
 
 
 def _pipeline_run(
@@ -117,22 +120,26 @@ def _pipeline_run(
     champion = next(model for model in models if model.record["name"] == evaluation["champion"])
     arch = champion.record["spec"]["arch"]
     title = f"pipeline: {arch}"
-    run = runs.begin(store, title, stage="pipeline", arch=arch, name="pipeline", inputs=key)
+    run = runs.begin(store, title, stage="pipeline", arch=arch, inputs=key)
+    runs.log_params(store, run, {"champion": evaluation["champion"]})
     runs.log_scores(store, run, _scores(champion))
-    named = {
-        name: {"key": member.data.tags["mien.key"], "run_id": member.info.run_id}
-        for name, member in members.items()
-    }
-    store.client.log_dict(run.info.run_id, named, "members.json")
+    store.client.log_dict(run.info.run_id, _linked(members), "members.json")
     store.client.log_dict(run.info.run_id, dict(evaluation), "metrics/evaluate.json")
     for file, text in pages.items():
         if text:
             store.client.log_text(run.info.run_id, text, file)
-    tags = {f"mien.member.{name}": member["run_id"] for name, member in named.items()}
-    note = {"mlflow.note.content": notes.about_pipeline(models, members, evaluation)}
-    runs.set_tags(store, run, tags | note | {"mien.champion": evaluation["champion"]})
+    note = notes.about_pipeline(models, members, evaluation)
+    runs.set_tags(store, run, {"mlflow.note.content": note})
     runs.finish(store, run, key)
     return True
+
+
+def _linked(members: Mapping[str, Run]) -> dict[str, Any]:
+    """Return key and id of the members' runs by name, for `members.json`."""
+    return {
+        name: {"key": member.data.tags["mien.key"], "run_id": member.info.run_id}
+        for name, member in members.items()
+    }
 
 
 def _combination(model: tracking.TrackedModel) -> Mapping[str, Any]:
@@ -142,22 +149,25 @@ def _combination(model: tracking.TrackedModel) -> Mapping[str, Any]:
 
 def _facts(model: tracking.TrackedModel) -> dict[str, Any]:
     """Return the params of a run that are not from params.yaml."""
-    spec, combination = model.record["spec"], _combination(model)
-    facts = {name: model.validation[name] for name in FACTS if name in model.validation}
+    combination = _combination(model)
+    facts = {name: model.validation[name] for name in COSTS if name in model.validation}
     facts |= {
         f"pretrained_{name}": value for name, value in model.record.get("pretrained", {}).items()
     }
     facts |= {
         f"combination.{name}": combination[name] for name in COMBINATION if name in combination
     }
-    return {**facts, "arch": spec["arch"], "classes": spec["classes"]}
+    return {**facts, "classes": model.record["spec"]["classes"]}
 
 
 def _scores(model: tracking.TrackedModel) -> dict[str, float]:
     # Other entries, about tuning or members, are in the description and the artefacts.
     shown = (*model.test, "folds")
     validation = {name: part for name, part in model.validation.items() if name in shown}
-    return runs.scores("validation", validation) | runs.scores("test", model.test)
+    nets = [each.validation for each in model.members or (model,)]
+    # An ensemble costs what its members cost together.
+    costs = {f"cost/{name}": float(sum(net[name] for net in nets)) for name in COSTS}
+    return runs.scores("validation", validation) | runs.scores("test", model.test) | costs
 
 
 def _data(digests: Mapping[str, str]) -> list[DatasetInput]:

@@ -21,6 +21,13 @@ from mien.errors import TrackingError, masked
 from mien.tracking import local_store
 
 EXPERIMENT = "mien"
+ABOUT = """A run per trained model; `validation/macro_f1` decides which one is the champion.
+
+``tags.`mien.stage` = 'train'`` finds the runs of a stage: `train`, `tune@ARCH`, `distill@ARCH`,
+`ensemble`, `trial` (of a study, under the run of the tuned model), `pipeline` (a state with a table
+of its models). Metrics: `validation/` and `test/` are scores at the end, `epoch/` the curves,
+`cost/` size and time."""
+NOTE = "mlflow.note.content"
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,13 @@ def connect(root: Path) -> Store:
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
+        if NOTE not in experiment.tags:
+            client.set_experiment_tag(experiment.experiment_id, NOTE, ABOUT)
         return Store(client, experiment.experiment_id)
     served = re.match(r"https?:|databricks", uri)
     place = None if served else (root.resolve() / "mlartifacts").as_uri()
     try:
-        identifier = client.create_experiment(EXPERIMENT, artifact_location=place)
+        identifier = client.create_experiment(EXPERIMENT, place, {NOTE: ABOUT})
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

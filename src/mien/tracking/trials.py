@@ -63,7 +63,7 @@ def _create(
 def _complete(store: Store, run: Run, model: tracking.TrackedModel, row: Mapping[str, str]) -> None:
     """Log and end the trial; repeating this after an interruption adds nothing twice."""
     identifier, time = run.info.run_id, run.info.start_time
-    name = f"validation_{model.validation['tuning']['metric']}"
+    name = f"validation/{model.validation['tuning']['metric']}"
     # An empty value means the architecture's default.
     searched = {key: value for key, value in row.items() if key not in FACTS and value}
     store.client.log_batch(

@@ -64,7 +64,7 @@ class Space:
 def of(params: Params, arch: str) -> Space:
     """Return the search space that `tune.search` defines for `arch`. Imports Keras.
 
-    The start has `arch` as `model.arch`. Options that `arch` does not have are not searched. The
+    The start has the options of `tune.model`. Options that `arch` does not have are left out. The
     start of an empty option is the architecture's default. If that is None, as for the hidden
     layer of a transfer network, the option is only searched if `tune.search` has choices.
 
@@ -72,7 +72,7 @@ def of(params: Params, arch: str) -> Space:
         TuningError: a logarithmic range cannot contain the start's value.
     """
     taken = registry.options(arch)
-    model = Model.model_validate(registry.adapted(params.model.model_dump(), arch))
+    model = Model.model_validate(registry.adapted(params.tune.model.model_dump(), arch))
     settings = Settings(model, with_default_rate(params.train, model.model_dump()), params.augment)
     start: Values = {}
     distributions: dict[str, Distribution] = {}
@@ -98,13 +98,14 @@ def _distribution(name: str, searched: Range | Choices, start: Any) -> Distribut
     """Return `searched`, widened to contain the start's value."""
     if isinstance(searched, Choices):
         return CategoricalDistribution(tuple(dict.fromkeys((*searched.choices, start))))
+    section, key = name.split(".")
     if searched.log and start <= 0:
+        own = f"tune.{name}" if section == "model" else name
         raise TuningError(
             f"tune.search.{name}: a logarithmic range cannot hold the start's value, got {start:g} "
-            f"in {name}; set {name} above 0, or log to false"
+            f"in {own}; set {own} above 0, or log to false"
         )
     low, high = min(searched.low, start), max(searched.high, start)
-    section, key = name.split(".")
     kind = KINDS[section].model_fields[key].annotation
     if int in (kind, *get_args(kind)):
         return IntDistribution(int(low), int(high), log=searched.log)
