@@ -5,7 +5,7 @@ from conftest import CLASSES, made_faces, made_predictions
 
 from mien import metrics
 from mien.evaluation import model_charts, tables
-from mien.figures import save
+from mien.figures import colours, save
 
 
 def charts(labels: np.ndarray, probabilities: np.ndarray) -> dict:
@@ -47,6 +47,13 @@ def test_legends_hold_the_scores_of_every_class():
         for name in CLASSES[:3]:
             assert f"{name} {per_class[name][metric]:.3f}" in entries
         assert "surprise n/a" in entries
+
+
+def test_a_class_has_the_same_colour_in_every_chart():
+    drawn = charts(*made_predictions(60, 1.0))
+    for chart in ("roc", "pr"):
+        lines = {line.get_label().split()[0]: line for line in drawn[chart].axes[0].lines}
+        assert {name: lines[name].get_color() for name in CLASSES} == colours(CLASSES)
 
 
 def sheet_captions(figure) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mien import metrics
 from mien.faces import Faces
-from mien.figures import axes, contact_sheet
+from mien.figures import axes, colours, contact_sheet
 
 DASHES = ("-", "--", "-.")
 
@@ -153,16 +153,15 @@ def pairs_sheet(faces: Faces, probabilities: np.ndarray, model: str) -> Figure:
 def _draw(
     panel: Axes, table: pd.DataFrame, x: str, y: str, score: dict[str, Any], metric: str
 ) -> None:
-    """Draw one line per class, with another colour each and other dashes every four classes."""
-    colours = sns.color_palette("colorblind")
+    """Draw one line per class, with other dashes every four classes."""
+    tones = colours(score["classes"])
     for code, name in enumerate(score["classes"]):
         curve = table[table["class"] == name]
         panel.plot(
             curve[x],
             curve[y],
-            # The palette's later colours are similar to earlier ones.
             linestyle=DASHES[code // 4 % len(DASHES)],
-            color=colours[code % len(colours)],
+            color=tones[name],
             label=f"{name} {_number(score['per_class'][name][metric])}",
         )
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

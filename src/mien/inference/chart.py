@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from mien.inference.colours import colours
+from mien.figures import colours
 from mien.inference.output import Record
 
 # Maximum number of faces in the chart, those seen longest; with more they would be too small.
