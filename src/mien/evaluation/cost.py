@@ -70,6 +70,7 @@ def cost_chart(table: pd.DataFrame, champion: str) -> Figure:
             va="center",
             fontsize=8,
             in_layout=False,
+            zorder=1.5,
             arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6},
             fontweight="bold" if row.model == champion else "normal",
         )
