@@ -7,10 +7,10 @@ const MODEL = "fer4";
 // Longer side, pixels, of the frames that are read: more is slower, less misses far faces. A machine
 // that reads fewer frames a second than PACE gets the smaller ones.
 const LONGEST = 480, SHORTEST = 320, PACE = 15;
-// As in inference/colours.py.
+// As in src/mien/figures.py.
 const TONES = {
-  happy: "#F0E442", surprise: "#56B4E9", sad: "#0072B2", angry: "#D55E00", fear: "#CC79A7",
-  disgust: "#009E73", neutral: "#B8B8B8",
+  angry: "#D55E00", contempt: "#332288", disgust: "#009E73", fear: "#CC79A7", happy: "#E69F00",
+  neutral: "#606060", sad: "#0072B2", surprise: "#56B4E9",
 };
 const WHY = {
   NotAllowedError: "The browser may not use the camera: allow it in the address bar, then try again.",

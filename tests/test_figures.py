@@ -1,8 +1,11 @@
 """Charts are PNG files of the same bytes for the same numbers; sheets are grids in order."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,72 @@ import pytest
 from PIL import Image
 
 from mien import figures
+from mien.labels import EXPRESSIONS
+
+ROOT = Path(__file__).parents[1]
+# What is seen of linear RGB, by Machado, Oliveira and Fernandes (2009), at severity 1.
+SEEN = {
+    "by most": np.eye(3),
+    "without red cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "without green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "without blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def linear(colour: str) -> np.ndarray:
+    """Return the linear red, green and blue of sRGB, 0 to 1."""
+    values = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def lab(values: np.ndarray) -> np.ndarray:
+    """Return the colour of linear RGB in CIELAB, where equal distances look equal."""
+    values = np.clip(values, 0, 1)
+    gamma = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
+    return cv2.cvtColor(np.float32([[gamma]]), cv2.COLOR_RGB2LAB)[0, 0]
+
+
+@pytest.mark.parametrize("eyes", SEEN)
+@pytest.mark.parametrize("palette", [tuple(figures.KNOWN.values()), figures.OTHERS])
+def test_colours_are_told_apart_by_all_eyes_and_on_white(palette, eyes):
+    seen = [lab(np.array(SEEN[eyes]) @ linear(colour)) for colour in palette]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 15
+    luminances = [linear(colour) @ [0.2126, 0.7152, 0.0722] for colour in palette]
+    # Contrast as defined by WCAG 2.
+    assert min(1.05 / (luminance + 0.05) for luminance in luminances) > 2
+
+
+def test_a_class_keeps_its_colour_whatever_stands_beside_it():
+    assert {*figures.KNOWN} == {*EXPRESSIONS}
+    assert figures.colours(("sad", "happy"))["sad"] == figures.colours(("angry", "sad"))["sad"]
+    named, turned = (
+        figures.colours(names) for names in (("zebra", "sad", "ape"), ("ape", "zebra"))
+    )
+    assert [named[name] for name in turned] == [*turned.values()] == [*figures.OTHERS[:2]]
+    many = figures.colours([f"class {place}" for place in range(12)])
+    assert {*many.values()} == {*figures.OTHERS}
+
+
+def test_the_live_page_and_dvc_s_plots_have_the_same_colours():
+    script = (ROOT / "live/live.js").read_text()
+    assert dict(re.findall(r'(\w+): "(#\w{6})"', script)) == figures.KNOWN
+    steps = json.loads((ROOT / ".dvc/plots/model_curves.json").read_text())["transform"]
+    known, others = (step["calculate"] for step in steps if "#" in step.get("calculate", ""))
+    assert dict(re.findall(r"(\w+): '(#\w{6})'", known)) == figures.KNOWN
+    assert tuple(re.findall(r"#\w{6}", others)) == figures.OTHERS
+
 
 DRAW = """
 figure, axes = figures.axes(3, 2)

@@ -1,15 +1,46 @@
-"""Charts and contact sheets as PNG files, the same bytes for the same numbers."""
+"""The colours of the classes; charts and contact sheets as PNG files, the same bytes each time."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+# `mien predict` takes its colours from here and needs no matplotlib.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Distinct with each form of colour blindness: those of Okabe and Ito without the yellow, which is
+# hardly visible on white. live/live.js and .dvc/plots/model_curves.json have the same.
+KNOWN = {
+    "angry": "#D55E00",
+    "contempt": "#332288",
+    "disgust": "#009E73",
+    "fear": "#CC79A7",
+    "happy": "#E69F00",
+    "neutral": "#606060",
+    "sad": "#0072B2",
+    "surprise": "#56B4E9",
+}
+# Of classes with other names, in alphabetical order: from Tol's muted scheme.
+OTHERS = ("#882255", "#999933", "#44AA99", "#AA4499", "#117733")
+UNKNOWN = "#FFFFFF"
+
+
+def colours(classes: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each class, `#RRGGBB`, whatever the order of the classes."""
+    others = sorted(set(classes) - set(KNOWN))
+    places = {label: OTHERS[place % len(OTHERS)] for place, label in enumerate(others)}
+    return {label: KNOWN.get(label) or places[label] for label in classes}
 
 
 def axes(width: float = 6.4, height: float = 4.8) -> tuple[Figure, Axes]:
     """Return a figure of `width` by `height` inches and its one pair of axes."""
+    from matplotlib.figure import Figure
+
     # Not pyplot, which keeps references to figures and selects a display backend.
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
@@ -32,6 +63,8 @@ def contact_sheet(
         columns: pictures per row.
         title: title of the sheet.
     """
+    from matplotlib.figure import Figure
+
     side, gap = 1.2, 0.1
     rows = max(1, -(-len(images) // columns))
     width, height = columns * (side + gap) + gap, rows * (side + 0.35) + 0.4 + gap

@@ -94,3 +94,18 @@ def test_what_is_missing_or_broken_is_one_line_and_the_rest_is_shown(room):
 def test_an_empty_folder_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len(page().warning) == 6
+
+
+def test_of_many_models_the_learning_curves_of_the_best_are_shown_first(room):
+    assert not page().multiselect
+    curves, board = (Path(f"reports/evaluate/{n}.csv") for n in ("learning_curves", "leaderboard"))
+    names = [f"tune_net_{place}" for place in range(8)]
+    for file in (curves, board):
+        table = pd.read_csv(file)
+        one = table[table["model"] == "train"]
+        pd.concat([one.assign(model=name) for name in names]).to_csv(file, index=False)
+    app = page()
+    chosen = app.multiselect(key="curves")
+    assert (chosen.options, chosen.value) == (names, names[:5])
+    # Also none may be chosen.
+    assert not chosen.set_value([]).run(timeout=60).exception

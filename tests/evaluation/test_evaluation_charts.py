@@ -42,7 +42,7 @@ def evaluation() -> SimpleNamespace:
         tables={
             **model_tables(test, SAID, scores),
             "learning_curves": histories,
-            "leaderboard": leaderboard(scores, scores, compared),
+            "leaderboard": leaderboard(scores, scores, compared, dict.fromkeys(SAID, (10, 20))),
             "robustness": pd.DataFrame(levels).assign(**dict.fromkeys(ends, 0.5)),
         },
         groups={},
@@ -55,12 +55,12 @@ def evaluation() -> SimpleNamespace:
     )
 
 
-def test_every_model_has_its_charts_and_all_models_two_together(evaluation):
+def test_every_model_has_its_charts_and_all_models_three_together(evaluation):
     drawn = dict(charts.model_figures(evaluation))
     own = ("confusion", "pr", "reliability", "roc")
     expected = {f"{name}/{chart}" for name in SAID for chart in own}
     expected |= {f"{name}/learning_curves" for name in IDS}
-    assert set(drawn) == expected | {"leaderboard", "robustness"}
+    assert set(drawn) == expected | {"cost", "leaderboard", "robustness"}
     for name, score in evaluation.scores.items():
         texts = [text.get_text() for text in drawn[f"{name}/confusion"].axes[0].texts]
         counts = [int(text.split("\n")[1]) for text in texts]
@@ -111,6 +111,13 @@ def test_a_study_has_three_charts():
     assert "accuracy" in drawn["tune_vgg/trials"].axes[0].get_ylabel()
     (bar,) = drawn["tune_vgg/importances"].axes[0].patches
     assert bar.get_width() == 1
+    assert all("vgg" in figure.axes[0].get_title() for figure in drawn.values())
+    # Without a value there is nothing to draw.
+    few = dict(charts.study_figures("tune_vgg", trials, importances.head(0), "accuracy"))
+    assert list(few) == ["tune_vgg/trials", "tune_vgg/trial_params"]
+    none = trials.assign(state="failed", value=np.nan)
+    failed = dict(charts.study_figures("tune_vgg", none, importances.head(0), "accuracy"))
+    assert list(failed) == ["tune_vgg/trials"]
 
 
 def test_sheets_lie_apart_and_only_attention_with_places_is_shown(evaluation):

@@ -53,7 +53,7 @@ def test_the_best_so_far_never_gets_worse_and_ends_at_the_best_complete_trial(me
     complete = trials[trials["state"] == "complete"]["value"]
     # The best value of all is a pruned trial's, which did not finish.
     trials.loc[trials["state"] == "pruned", "value"] = 9.0 if metric == "macro_f1" else -9.0
-    best = of_label(tuning.history_chart(trials, metric), "best so far")
+    best = of_label(tuning.history_chart(trials, metric, "vgg"), "best so far")
     steps = np.diff(best[:, 1])
     assert (steps <= 0).all() if metric == "log_loss" else (steps >= 0).all()
     assert best[0, 1] == trials["value"][0]
@@ -62,7 +62,7 @@ def test_the_best_so_far_never_gets_worse_and_ends_at_the_best_complete_trial(me
 
 def test_each_trial_is_marked_by_its_state():
     trials = made_trials(60)
-    figure = tuning.history_chart(trials, "macro_f1")
+    figure = tuning.history_chart(trials, "macro_f1", "vgg")
     for state, label in (("complete",) * 2, ("pruned", "pruned, at its end"), ("failed",) * 2):
         expected = trials[trials["state"] == state]["trial"].tolist()
         assert expected
@@ -78,7 +78,7 @@ def test_each_trial_is_marked_by_its_state():
 @pytest.mark.parametrize("count", [6, 200])
 def test_a_line_for_each_trial_that_has_a_value_the_best_darkest_and_on_top(count, metric):
     trials = made_trials(count, metric)
-    figure = tuning.parallel_chart(trials, metric)
+    figure = tuning.parallel_chart(trials, metric, "vgg")
     drawn = [item for item in figure.axes[0].collections if item.get_label() != "pruned"]
     (complete,) = [item for item in drawn if len(item.get_segments()[0]) == 5]
     states = trials["state"].value_counts()
@@ -90,6 +90,13 @@ def test_a_line_for_each_trial_that_has_a_value_the_best_darkest_and_on_top(coun
     assert of_label(figure, "best").tolist() == complete.get_segments()[-1].tolist()
     luminance = complete.get_colors()[:, :3].sum(axis=1)
     assert luminance[-1] == luminance.min()
+    # The key of the colours names the values as they are, also those of a loss.
+    key = figure.axes[1]
+    assert tuning.METRICS[metric] in key.get_ylabel()
+    best = trials.loc[trials["state"] == "complete", "value"].agg(
+        "min" if metric == "log_loss" else "max"
+    )
+    assert abs(key.get_ylim()[1]) == pytest.approx(abs(best))
 
 
 def test_values_even_in_their_logarithm_get_a_logarithmic_axis_and_others_not():
@@ -97,7 +104,7 @@ def test_values_even_in_their_logarithm_get_a_logarithmic_axis_and_others_not():
     heights = {}
     for name in ("train.learning_rate", "model.dropout"):
         only = trials[[*tuning.FIXED, name]].dropna(subset=[name, "value"])
-        figure = tuning.parallel_chart(only, "macro_f1")
+        figure = tuning.parallel_chart(only, "macro_f1", "vgg")
         (lines,) = [
             item
             for item in figure.axes[0].collections
@@ -110,7 +117,7 @@ def test_values_even_in_their_logarithm_get_a_logarithmic_axis_and_others_not():
 
 
 def test_choices_are_ticks_by_name_and_an_empty_value_is_the_nets_own():
-    shown = texts(tuning.parallel_chart(made_trials(30), "macro_f1"))
+    shown = texts(tuning.parallel_chart(made_trials(30), "macro_f1", "vgg"))
     assert {"adam", "sgd", "32", "64", "128"} < set(shown)
     assert shown.count("its own") == 1
     assert "train.\nlearning_rate" in shown
@@ -118,36 +125,30 @@ def test_choices_are_ticks_by_name_and_an_empty_value_is_the_nets_own():
 
 def test_a_param_with_one_value_and_a_single_trial_are_drawn():
     trials = made_trials(1)
-    shown = texts(tuning.parallel_chart(trials, "macro_f1"))
+    shown = texts(tuning.parallel_chart(trials, "macro_f1", "vgg"))
     assert f"{trials['train.learning_rate'][0]:g}" in shown
-    tuning.history_chart(trials, "macro_f1")
+    tuning.history_chart(trials, "macro_f1", "vgg")
 
 
 def test_a_study_of_failures_says_that_no_trial_was_completed():
     trials = made_trials(3).assign(state="failed", value=np.nan)
-    for chart in (tuning.history_chart, tuning.parallel_chart):
-        title = chart(trials, "macro_f1").axes[0].get_title()
-        assert title == "No trial was completed (3 failed)"
+    title = tuning.history_chart(trials, "macro_f1", "vgg").axes[0].get_title()
+    assert title == "Tuning vgg\nno trial was completed (3 failed)"
 
 
 def test_importances_are_bars_with_the_highest_on_top():
     table = pd.DataFrame({"param": ["a.low", "b.high", "c.none"], "importance": [0.2, 0.8, 0.0]})
-    panel = tuning.importances_chart(table).axes[0]
+    panel = tuning.importances_chart(table, "macro_f1", "vgg").axes[0]
     assert [label.get_text() for label in panel.get_yticklabels()] == ["b.high", "a.low", "c.none"]
     assert [bar.get_width() for bar in panel.patches] == [0.8, 0.2, 0.0]
     assert panel.yaxis_inverted()
 
 
-def test_too_few_trials_for_importances_are_said_so():
-    table = pd.DataFrame({"param": [], "importance": []})
-    assert texts(tuning.importances_chart(table)) == ["too few trials to tell"]
-
-
 def test_equal_studies_give_equal_bytes_and_others_do_not(tmp_path):
     for name, seed in (("one", 0), ("two", 0), ("other", 1)):
         trials = made_trials(20, seed=seed)
-        save(tuning.history_chart(trials, "macro_f1"), tmp_path / name / "history.png")
-        save(tuning.parallel_chart(trials, "macro_f1"), tmp_path / name / "parallel.png")
+        save(tuning.history_chart(trials, "macro_f1", "vgg"), tmp_path / name / "history.png")
+        save(tuning.parallel_chart(trials, "macro_f1", "vgg"), tmp_path / name / "parallel.png")
     for chart in ("history.png", "parallel.png"):
         one, two, other = (
             (tmp_path / name / chart).read_bytes() for name in ("one", "two", "other")

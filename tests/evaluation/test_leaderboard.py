@@ -22,7 +22,8 @@ def made(**validation: float):
     scores = {name: {"arch": "vgg"} | figures(1 - validation[name]) for name in names}
     best = max(names, key=lambda name: validation[name])
     compared = {name: {"mcnemar_p": 0.25} for name in names if name != best}
-    return leaderboard(scores, {name: figures(validation[name]) for name in names}, compared)
+    costs = {name: (1000 + place, 2000 * 2**place) for place, name in enumerate(names)}
+    return leaderboard(scores, {name: figures(validation[name]) for name in names}, compared, costs)
 
 
 def test_models_come_in_the_order_of_validation_and_equals_in_their_own():
@@ -38,7 +39,7 @@ def test_intervals_stand_beside_their_figures():
     ends = ("", "_low", "_high")
     figures = ("validation_macro_f1", "test_accuracy", "test_macro_f1", "test_roc_auc")
     expected = [f"{figure}{end}" for figure in figures for end in ends]
-    assert columns == ["model", "arch", *expected, "mcnemar_p"]
+    assert columns == ["model", "arch", *expected, "mcnemar_p", "parameters", "multiply_adds"]
 
 
 def test_each_model_is_a_dot_on_its_interval_with_the_champion_marked():

@@ -1,11 +1,14 @@
 """What the charts and the sheets of faces of a model show."""
 
 import numpy as np
+import pandas as pd
+import pytest
 from conftest import CLASSES, made_faces, made_predictions
+from scipy.stats import norm
 
 from mien import metrics
 from mien.evaluation import model_charts, tables
-from mien.figures import save
+from mien.figures import colours, save
 
 
 def charts(labels: np.ndarray, probabilities: np.ndarray) -> dict:
@@ -47,6 +50,30 @@ def test_legends_hold_the_scores_of_every_class():
         for name in CLASSES[:3]:
             assert f"{name} {per_class[name][metric]:.3f}" in entries
         assert "surprise n/a" in entries
+
+
+def test_a_class_has_the_same_colour_in_every_chart():
+    drawn = charts(*made_predictions(60, 1.0))
+    for chart in ("roc", "pr"):
+        lines = {line.get_label().split()[0]: line for line in drawn[chart].axes[0].lines}
+        assert {name: lines[name].get_color() for name in CLASSES} == colours(CLASSES)
+
+
+def test_bins_have_wilson_s_interval_and_are_faded_below_ten_images():
+    bins = pd.DataFrame(
+        {"bin": [5, 9], "confidence": [0.3, 0.6], "accuracy": [0.25, 0.75], "count": [4, 40]}
+    )
+    figure = model_charts.reliability_chart(bins, {"ece": 0.1}, "train")
+    drawn = [
+        (lines.get_segments()[0][:, 1].tolist(), lines.get_alpha())
+        for lines in figure.axes[0].collections
+    ]
+    for (ends, alpha), (_, row) in zip(drawn, bins.iloc[::-1].iterrows(), strict=True):
+        # The ends solve |accuracy - end| = z sqrt(end (1 - end) / count).
+        left = [(row["accuracy"] - end) ** 2 for end in ends]
+        right = [norm.ppf(0.975) ** 2 * end * (1 - end) / row["count"] for end in ends]
+        assert left == pytest.approx(right)
+        assert (alpha < 1) == (row["count"] < 10)
 
 
 def sheet_captions(figure) -> list[str]:

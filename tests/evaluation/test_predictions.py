@@ -28,7 +28,7 @@ def test_models_are_asked_for_all_images_their_costs_and_the_attention_of_some(f
     assert list(found.probabilities) == list(found.attention) == [*IDS]
     for name, folder in folders.items():
         np.testing.assert_allclose(found.probabilities[name], said(folders, name), atol=1e-5)
-        assert found.multiply_adds[name] == models.cost(models.load(folder))[1]
+        assert found.costs[name] == models.cost(models.load(folder))
     expected = attention.maps(models.load(folders["train"]), TEST.images[SHOWN])
     assert found.attention["train"].keys() == expected.keys() != set()
     for stage, weights in expected.items():

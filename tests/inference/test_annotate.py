@@ -6,8 +6,8 @@ import pytest
 from PIL import ImageColor
 
 from mien.errors import MienError
+from mien.figures import colours
 from mien.inference import annotate
-from mien.inference.colours import colours
 from mien.inference.reader import Face, Reading
 
 CLASSES = ("happy", "neutral", "sad", "surprise")

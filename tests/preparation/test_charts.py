@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
+from mien.figures import colours
 from mien.params import Policy
 from mien.preparation import audit
 from mien.preparation.charts import charts
@@ -57,6 +59,10 @@ def test_a_measure_is_shown_for_each_class(drawn, measure):
     (axes,) = drawn[measure].axes
     assert [label.get_text() for label in axes.get_yticklabels()] == CLASSES
     assert (axes.get_xscale() == "log") == (measure == "sharpness")
+    # Where all images of a class have the same value, there is no area.
+    areas = [to_hex(each.get_facecolor()[0]).upper() for each in axes.collections]
+    assert areas
+    assert {*areas} <= {*colours(CLASSES).values()}
 
 
 def test_blank_images_have_no_place_on_the_logarithmic_scale(audited):

@@ -1,6 +1,7 @@
 """`mien report` on the state of this repository, and on one with names that HTML would read."""
 
 import base64
+import html
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from made_project import ROOT, run
 
 from mien import cli
-from mien.report import states
+from mien.report import page, states
 
 
 class Reader(HTMLParser):
@@ -64,13 +65,13 @@ def report(*arguments: str) -> str:
 
 
 def test_the_page_stands_alone_and_is_small(project):
-    page = report()
-    reader = Reader(page)
+    text = report()
+    reader = Reader(text)
     assert reader.loaded
     assert all(place.startswith(("data:image/png;base64,", "#")) for place in reader.loaded)
     assert not {"script", "link", "iframe"} & set(reader.tags)
-    assert "url(" not in page
-    assert len(page.encode()) < 5_000_000
+    assert "url(" not in text
+    assert len(text.encode()) < 5_000_000
 
 
 def test_every_model_stands_with_its_figures(project):
@@ -85,6 +86,38 @@ def test_every_model_stands_with_its_figures(project):
     dropped = audit["dropped_by"]["near_duplicates"]
     assert reader.cells[at + 1] == str(audit["near_duplicates"]["images"])
     assert reader.cells[at + 2].strip().startswith(str(dropped))
+
+
+def test_the_origin_the_size_and_the_cost_are_named(project):
+    board = pd.read_csv("reports/evaluate/leaderboard.csv")
+    costs = {"parameters": 288_812, "multiply_adds": 18_668_032}
+    board.assign(**costs).to_csv("reports/evaluate/leaderboard.csv", index=False)
+    for chart in Path("reports/evaluate").glob("*/importances.png"):
+        chart.unlink()
+    head = run(project, "git", "rev-parse", "--short", "HEAD").strip()
+    text = " ".join(html.unescape(re.sub("<[^>]+>", " ", report())).split())
+    assert "Data: sample , " in text
+    assert f"commit {head} of {run(project, 'git', 'log', '-1', '--format=%cs').strip()}" in text
+    assert "and later changes" in text
+    assert "18.7 M multiply-adds; 288,812 parameters" in text
+    versions = json.loads(Path("metrics/export.json").read_text())["versions"]
+    for name, version in versions.items():
+        assert (f"{name}.onnx: {version['bytes']:,} bytes" in text) == version["kept"]
+    for study in Path("metrics/tune").glob("*.json"):
+        complete = json.loads(study.read_text())["tuning"]["complete"]
+        assert f"{study.stem} ({complete})" in text
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"source": "/home/someone/archive (1).zip", "url": None}, "archive (1).zip"),
+        ({"source": "x", "url": "https://user:pass@host.org/a/b.zip?key=1"}, "host.org/b.zip"),
+        ({}, "not named"),
+    ],
+)
+def test_a_source_is_named_without_its_folder_and_secrets(data, name):
+    assert page.source(data) == name
 
 
 def test_pictures_of_faces_are_left_out(project):
@@ -109,9 +142,9 @@ def test_every_chart_that_evaluate_draws_is_in_the_page(project):
 def test_charts_beyond_the_limit_are_named_not_held(project):
     whole = len(report())
     Path("reports/evaluate/train/roc.png").write_bytes(bytes(4_000_000))
-    page = report()
-    assert len(page) < whole
-    assert "Left out, so that this page stays small: reports/evaluate/train/roc.png" in page
+    text = report()
+    assert len(text) < whole
+    assert "Left out, so that this page stays small: reports/evaluate/train/roc.png" in text
 
 
 def test_it_tells_what_changed_since_a_revision(project):

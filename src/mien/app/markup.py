@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mien.app.sheets import HEAT, Sheet
-from mien.inference.colours import UNKNOWN, colours
+from mien.figures import UNKNOWN, colours
 from mien.inference.explain import COLOURS
 from mien.inference.reader import UNSURE, Face
 

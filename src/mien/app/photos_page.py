@@ -14,9 +14,9 @@ from mien.app import markup, sheets
 from mien.app.sheets import Sheet
 from mien.crops.detection import YuNet
 from mien.errors import MienError, ModelError
+from mien.figures import colours
 from mien.inference import models
 from mien.inference.classify import Classifier
-from mien.inference.colours import colours
 from mien.inference.models import DRAWN
 from mien.inference.reader import Reader, Reading
 

@@ -21,6 +21,8 @@ MISTAKES = {
 }
 SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "roc_auc": "ROC-AUC"}
 CURVES = {"val_macro_f1": "macro F1, validation", "val_loss": "loss, validation"}
+# Models whose learning curves are shown at once at first: the best on validation.
+MOST = 5
 # Charts are drawn dark on white: turned over, hues kept, they suit a dark page.
 DARK = """<style>[class*="st-key-chart"] img { filter: invert(.9) hue-rotate(180deg); }</style>"""
 
@@ -92,7 +94,12 @@ def _leaderboard() -> None:
 
 
 def _learning() -> None:
-    curves = pd.read_csv(REPORTS / "evaluate/learning_curves.csv")
+    curves = pd.read_csv(REPORTS / "evaluate/learning_curves.csv").set_index("model")
+    board = pd.read_csv(REPORTS / "evaluate/leaderboard.csv")["model"]
+    models = [name for name in board if name in curves.index]
+    if len(models) > MOST:
+        models = st.multiselect("Models", models, models[:MOST], key="curves")
+    curves = curves.loc[models].reset_index()
     for column, (score, label) in zip(st.columns(len(CURVES)), CURVES.items(), strict=True):
         column.line_chart(
             curves.pivot_table(index="epoch", columns="model", values=score),

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mien.evaluation import (
+    cost,
     ensemble,
     groups,
     leaderboard,
@@ -16,6 +17,7 @@ from mien.evaluation import (
     tuning,
 )
 from mien.evaluation.evaluate import Evaluation
+from mien.project import ModelId
 
 # Tables from which the charts of each model are drawn.
 OWN = ("learning_curves", "pr", "reliability", "roc")
@@ -37,6 +39,7 @@ def model_figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
         if len(own["learning_curves"]):
             yield f"{name}/learning_curves", learning.learning_curves(own["learning_curves"], title)
     yield "leaderboard", leaderboard.leaderboard_chart(tables["leaderboard"], evaluation.champion)
+    yield "cost", cost.cost_chart(tables["leaderboard"], evaluation.champion)
     label = evaluation.labels[evaluation.champion]
     yield "robustness", robustness.robustness_chart(tables["robustness"], label)
     if evaluation.groups:
@@ -63,7 +66,7 @@ def ensemble_figures(
 def study_figures(
     name: str, trials: pd.DataFrame, importances: pd.DataFrame, metric: str
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield the charts of a study.
+    """Yield the charts of a study; none of params or importances for which trials are missing.
 
     Args:
         name: name of the tuned model.
@@ -71,6 +74,9 @@ def study_figures(
         importances: its importances.csv.
         metric: metric of the study.
     """
-    yield f"{name}/trials", tuning.history_chart(trials, metric)
-    yield f"{name}/trial_params", tuning.parallel_chart(trials, metric)
-    yield f"{name}/importances", tuning.importances_chart(importances)
+    arch = ModelId.parse(name).arch or ""
+    yield f"{name}/trials", tuning.history_chart(trials, metric, arch)
+    if trials["value"].notna().any():
+        yield f"{name}/trial_params", tuning.parallel_chart(trials, metric, arch)
+    if len(importances):
+        yield f"{name}/importances", tuning.importances_chart(importances, metric, arch)

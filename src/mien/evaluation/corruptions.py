@@ -17,11 +17,13 @@ class Corruption(NamedTuple):
 
     Attributes:
         about: its effect and the meaning of the level.
+        unit: the level's, for an axis.
         levels: levels for the severities from 1 up.
         apply: maps uint8 images, shape (N, S, S), a level and a random generator to new images.
     """
 
     about: str
+    unit: str
     levels: tuple[float, ...]
     apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
@@ -85,12 +87,20 @@ def _occlusion(images: np.ndarray, level: float, rng: np.random.Generator) -> np
 # Append new ones at the end: the draws derive from the position.
 CORRUPTIONS = {
     "blur": Corruption(
-        "Gaussian, standard deviation as a fraction of the side", (0.02, 0.035, 0.05), _blur
+        "Gaussian, standard deviation as a fraction of the side",
+        "share of the side",
+        (0.02, 0.035, 0.05),
+        _blur,
     ),
-    "noise": Corruption("Gaussian, standard deviation in grey levels", (10, 20, 30), _noise),
-    "darkness": Corruption("grey levels times a factor", (0.5, 0.25, 0.1), _darkness),
-    "rotation": Corruption("to the left or right, in degrees", (10, 20, 40), _rotation),
+    "noise": Corruption(
+        "Gaussian, standard deviation in grey levels", "grey levels", (10, 20, 30), _noise
+    ),
+    "darkness": Corruption("grey levels times a factor", "factor", (0.5, 0.25, 0.1), _darkness),
+    "rotation": Corruption("to the left or right, in degrees", "degrees", (10, 20, 40), _rotation),
     "occlusion": Corruption(
-        "a black square in a random place, as a fraction of the area", (0.05, 0.15, 0.3), _occlusion
+        "a black square in a random place, as a fraction of the area",
+        "share of the area",
+        (0.05, 0.15, 0.3),
+        _occlusion,
     ),
 }

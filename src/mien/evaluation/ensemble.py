@@ -36,8 +36,8 @@ def members_chart(table: pd.DataFrame, ensemble: Mapping[str, Any]) -> Figure:
     names = [_name(row, ensemble) for row in table.to_dict("records")]
     scores.set_yticks(range(-1, len(table)), [f"ensemble ({ensemble['method']})", *names])
     scores.set_ylim(len(table) - 0.4, -1.6)
-    scores.set(xlabel="macro-F1 on validation, 95 % interval")
-    changes.set(xlabel="change without it\n(left of 0: it helps)")
+    scores.set(xlabel="macro-F1 on validation (0 to 1), 95 % interval", ylabel="model")
+    changes.set(xlabel="change of macro-F1 without it\n(left of 0: it helps)")
     changes.tick_params(axis="y", left=False)
     changes.use_sticky_edges = False
     changes.margins(x=0.1)
@@ -75,6 +75,7 @@ def disagreement_chart(shares: pd.DataFrame) -> Figure:
         cbar=False,
         ax=panel,
     )
+    panel.set(xlabel="member", ylabel="member")
     panel.tick_params(axis="y", rotation=0)
     for name in panel.get_xticklabels():
         name.set(rotation=45, ha="right", rotation_mode="anchor")

@@ -98,9 +98,11 @@ def evaluate(models: Models, test: Faces, how: Evaluate, seed: int) -> Evaluatio
         name: {"arch": archs[name], **metrics.score_faces(test, predicted, seed)}
         for name, predicted in probabilities.items()
     }
-    costs = found.multiply_adds
-    costs |= {"ensemble": sum(costs[name] for name in combination["members"])}
-    best = champion.best(champion.affordable(costs, how.multiply_adds), models.validation)
+    members = [found.costs[name] for name in combination["members"]]
+    parameters, multiply_adds = (sum(costs) for costs in zip(*members, strict=True))
+    costs = found.costs | {"ensemble": (parameters, multiply_adds)}
+    work = {name: cost[1] for name, cost in costs.items()}
+    best = champion.best(champion.affordable(work, how.multiply_adds), models.validation)
     compared = champion.compared(best, probabilities, test, seed)
     predict = predictions.predictor(best, combination, folders, how.tta)
     measured = robustness.measure(predict, test, rows[:CORRUPTED], seed)
@@ -115,7 +117,7 @@ def evaluate(models: Models, test: Faces, how: Evaluate, seed: int) -> Evaluatio
         {
             **model_tables(test, probabilities, scores),
             "learning_curves": _together(models.histories),
-            "leaderboard": leaderboard(scores, models.validation, compared),
+            "leaderboard": leaderboard(scores, models.validation, compared, costs),
             "robustness": measured.table,
         },
         measured,

@@ -11,24 +11,26 @@ from mien.project import ModelId
 
 # A figure and the two ends of its interval, as `metrics.score` names them.
 ENDS = ("", "_low", "_high")
-DRAWN = {"test_accuracy": "test accuracy", "test_macro_f1": "test macro F1"}
+DRAWN = {"test_accuracy": "accuracy on test (0 to 1)", "test_macro_f1": "macro-F1 on test (0 to 1)"}
 
 
 def leaderboard(
     scores: Mapping[str, Mapping[str, Any]],
     validation: Mapping[str, Mapping[str, Any]],
     compared: Mapping[str, Mapping[str, Any]],
+    costs: Mapping[str, tuple[int, int]],
 ) -> pd.DataFrame:
     """Return one row per model, sorted by macro-F1 on validation, the best first.
 
     Columns: `model`, `arch`, `validation_macro_f1`, `test_accuracy`, `test_macro_f1` and
-    `test_roc_auc`, these four also with `_low` and `_high`, and `mcnemar_p` (on test, against
-    the champion; empty for the champion).
+    `test_roc_auc`, these four also with `_low` and `_high`, `mcnemar_p` (on test, against the
+    champion; empty for the champion), `parameters` and `multiply_adds` (for one face).
 
     Args:
         scores: scores of each model on test, see `metrics.score`, with its `arch`.
         validation: scores of each model on validation, at least `macro_f1` with its interval.
         compared: for each model except the champion, see `metrics.paired`.
+        costs: parameters and multiply-adds of each model.
     """
     rows = [
         {"model": name, "arch": score["arch"]}
@@ -39,6 +41,7 @@ def leaderboard(
             for end in ENDS
         }
         | {"mcnemar_p": compared[name]["mcnemar_p"] if name in compared else None}
+        | dict(zip(("parameters", "multiply_adds"), costs[name], strict=True))
         for name, score in scores.items()
     ]
     table = pd.DataFrame(rows)
@@ -74,5 +77,5 @@ def leaderboard_chart(table: pd.DataFrame, champion: str) -> Figure:
     ]
     ticks = panels[0].set_yticks(rows, names)
     ticks[[*table["model"]].index(champion)].label1.set_fontweight("bold")
-    panels[0].set_ylim(len(table) - 0.5, -0.5)
+    panels[0].set(ylabel="model", ylim=(len(table) - 0.5, -0.5))
     return figure

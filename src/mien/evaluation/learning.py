@@ -29,7 +29,7 @@ def learning_curves(history: pd.DataFrame, model: str) -> Figure:
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
         panel.legend()
-    losses.set_ylabel("cross-entropy (nats), labels smoothed alike")
+    losses.set_ylabel("cross-entropy (nats)\nlabels smoothed alike")
     # Training scores are on augmented, harder images, so they can be below validation.
-    scores.set_ylabel("score; training: on augmented images")
+    scores.set_ylabel("score (0 to 1)\ntraining: on augmented images")
     return figure

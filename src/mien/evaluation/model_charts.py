@@ -8,12 +8,15 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import binomtest
 
 from mien import metrics
 from mien.faces import Faces
-from mien.figures import axes, contact_sheet
+from mien.figures import axes, colours, contact_sheet
 
 DASHES = ("-", "--", "-.")
+# Images below which a bin of the reliability diagram is faded.
+FEWEST = 10
 
 
 def confusion_chart(score: dict[str, Any], model: str) -> Figure:
@@ -84,23 +87,41 @@ def pr_chart(table: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
 
 
 def reliability_chart(bins: pd.DataFrame, score: dict[str, Any], model: str) -> Figure:
-    """Return a chart of the reliability diagram of `metrics.reliability` and its histogram."""
+    """Return a chart of the reliability diagram of `metrics.reliability` and its histogram.
+
+    Intervals are Wilson's (JASA 22, 1927, pages 209 to 212). Bins of fewer than FEWEST images say
+    little and are faded.
+    """
     figure = Figure(figsize=(5.8, 6.8), layout="constrained")
     panel, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    blue, orange = sns.color_palette("colorblind")[:2]
+    blue = sns.color_palette("colorblind")[0]
     panel.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfectly calibrated")
-    panel.vlines(
-        bins["confidence"], bins["confidence"], bins["accuracy"], color=orange, label="gap"
-    )
-    panel.plot(bins["confidence"], bins["accuracy"], "o-", color=blue, label="mean of a bin")
+    for few, rows in bins.groupby(bins["count"] < FEWEST):
+        right = (rows["accuracy"] * rows["count"]).round().astype(int)
+        ends = [
+            binomtest(hits, count).proportion_ci(method="wilson")
+            for hits, count in zip(right, rows["count"], strict=True)
+        ]
+        alpha, more = (0.3, f", fewer than {FEWEST} images") if few else (1, ", 95 % interval")
+        panel.vlines(rows["confidence"], *zip(*ends, strict=True), color=blue, alpha=alpha)
+        panel.plot(
+            rows["confidence"],
+            rows["accuracy"],
+            "o",
+            color=blue,
+            alpha=alpha,
+            label=f"mean of a bin{more}",
+        )
     panel.set(
-        ylabel="accuracy",
+        ylabel="accuracy (0 to 1)",
         ylim=(-0.02, 1.02),
         title=f"Reliability, {model}\nexpected calibration error {score['ece']:.3f}",
     )
-    panel.legend(loc="upper left", frameon=False)
+    figure.legend(loc="outside lower center", frameon=False)
     below.bar((bins["bin"] - 0.5) / metrics.BINS, bins["count"], 0.9 / metrics.BINS, color=blue)
-    below.set(xlabel="confidence (largest probability)", ylabel="images", xlim=(-0.02, 1.02))
+    below.set(
+        xlabel="confidence: largest probability (0 to 1)", ylabel="images", xlim=(-0.02, 1.02)
+    )
     for part in (panel, below):
         part.grid(color="0.92")
         part.set_axisbelow(True)
@@ -153,16 +174,15 @@ def pairs_sheet(faces: Faces, probabilities: np.ndarray, model: str) -> Figure:
 def _draw(
     panel: Axes, table: pd.DataFrame, x: str, y: str, score: dict[str, Any], metric: str
 ) -> None:
-    """Draw one line per class, with another colour each and other dashes every four classes."""
-    colours = sns.color_palette("colorblind")
+    """Draw one line per class, with other dashes every four classes."""
+    tones = colours(score["classes"])
     for code, name in enumerate(score["classes"]):
         curve = table[table["class"] == name]
         panel.plot(
             curve[x],
             curve[y],
-            # The palette's later colours are similar to earlier ones.
             linestyle=DASHES[code // 4 % len(DASHES)],
-            color=colours[code % len(colours)],
+            color=tones[name],
             label=f"{name} {_number(score['per_class'][name][metric])}",
         )
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

@@ -23,12 +23,12 @@ class Predictions:
 
     Attributes:
         probabilities: probabilities of each model, float32, shape (N, C), by name.
-        multiply_adds: multiply-adds of each model for one image.
+        costs: parameters of each model, and its multiply-adds for one image.
         attention: attention maps of each model for some images, see `models.attention.maps`.
     """
 
     probabilities: dict[str, np.ndarray]
-    multiply_adds: dict[str, int]
+    costs: dict[str, tuple[int, int]]
     attention: dict[str, dict[str, np.ndarray]]
 
 
@@ -76,7 +76,7 @@ def predict_all(
         from mien.models import attention
 
         model = load(folder)
-        found.multiply_adds[name] = cost(model)[1]
+        found.costs[name] = cost(model)
         found.probabilities[name] = tta.predict(model, test.images, average, name)
         found.attention[name] = attention.maps(model, test.images[shown])
     return found

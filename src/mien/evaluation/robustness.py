@@ -110,8 +110,9 @@ def robustness_chart(table: pd.DataFrame, model: str) -> Figure:
             panel.plot(x, rows[metric], "o-", color=colour, label=label, markersize=4)
         levels = [f"{level:g}" for level in rows["level"].iloc[1:]]
         panel.set_xticks(rows["severity"], ["clean", *levels])
-        panel.set(title=name, ylim=(-0.02, 1.02))
+        panel.set(title=name, xlabel=corruptions.CORRUPTIONS[name].unit, ylim=(-0.02, 1.02))
         panel.grid(color="0.92")
         panel.set_axisbelow(True)
+    panels[0].set_ylabel("score (0 to 1)")
     panels[0].legend(loc="lower left", frameon=False)
     return figure

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -30,13 +31,14 @@ ROUND = [1, 2, 5, 10]
 OWN = -0.12
 
 
-def history_chart(trials: pd.DataFrame, metric: str) -> Figure:
+def history_chart(trials: pd.DataFrame, metric: str, arch: str) -> Figure:
     """Return a chart of the trials' values in order, with the best so far.
 
     Args:
         trials: one row per trial: `trial` (1 is the start), `state` (complete, pruned or failed),
             `value` on validation (for a pruned trial the last report, empty for a failed one).
         metric: key of METRICS.
+        arch: name of the tuned network, for the title.
     """
     figure, panel = axes(8.0, 4.5)
     complete, pruned, failed = (
@@ -71,13 +73,15 @@ def history_chart(trials: pd.DataFrame, metric: str) -> Figure:
     panel.set_xlim(1 - 0.03 * len(trials) - 0.2, 1.03 * len(trials) + 0.2)
     panel.grid(alpha=0.3)
     panel.set(
-        title=_title(trials, metric), xlabel="trial", ylabel=f"{METRICS[metric]} on validation"
+        title=_title(trials, metric, arch),
+        xlabel="trial (1: the start, with the params' own values)",
+        ylabel=f"{METRICS[metric]} on validation",
     )
     figure.legend(loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 
-def parallel_chart(trials: pd.DataFrame, metric: str) -> Figure:
+def parallel_chart(trials: pd.DataFrame, metric: str, arch: str) -> Figure:
     """Return parallel coordinates: a line per trial through its params to its value.
 
     Better trials are darker. Params that are evenly spread in their logarithm have a logarithmic
@@ -85,20 +89,30 @@ def parallel_chart(trials: pd.DataFrame, metric: str) -> Figure:
     default, is drawn below the axis.
 
     Args:
-        trials: as for `history_chart`, and one column per searched param.
+        trials: as for `history_chart`, and one column per searched param; at least one has a value.
         metric: key of METRICS.
+        arch: name of the tuned network, for the title.
     """
     names = [name for name in trials.columns if name not in FIXED]
     figure, panel = axes(max(7.0, 2.0 + 1.15 * len(names)), 5.0)
-    panel.set_title(_title(trials, metric), pad=45)
+    panel.set_title(_title(trials, metric, arch), pad=45)
     panel.set_axis_off()
     shown = trials[trials["value"].notna()].reset_index(drop=True)
-    if shown.empty:
-        return figure
     scales = {name.replace(".", ".\n"): _scale(shown[name]) for name in names}
     scales[METRICS[metric]] = _numbers(shown["value"], logarithmic=False)
     heights = np.column_stack([scale.heights for scale in scales.values()])
-    _lines(panel, shown, heights, metric)
+    shade = _lines(panel, shown, heights, metric)
+    if shade is not None:
+        # Of a loss the negative is drawn.
+        figure.colorbar(
+            shade,
+            ax=panel,
+            format=lambda value, _: f"{abs(value):.3g}",
+            label=f"colour of a complete trial: its {METRICS[metric]}",
+            fraction=0.03,
+            pad=0.01,
+            shrink=0.6,
+        )
     for place, (name, scale) in enumerate(scales.items()):
         _axis(panel, place, name, scale)
     panel.set(xlim=(-0.5, len(names) + 0.3), ylim=(min(heights.min(), 0) - 0.04, 1.04))
@@ -106,24 +120,24 @@ def parallel_chart(trials: pd.DataFrame, metric: str) -> Figure:
     return figure
 
 
-def importances_chart(importances: pd.DataFrame) -> Figure:
+def importances_chart(importances: pd.DataFrame, metric: str, arch: str) -> Figure:
     """Return a bar chart of the params' importances, the highest on top.
 
     Args:
-        importances: `param` and `importance`, 0 to 1, summing to one; empty for too few trials.
+        importances: at least one `param` and `importance`, 0 to 1, summing to one.
+        metric: key of METRICS.
+        arch: name of the tuned network, for the title.
     """
     rows = importances.sort_values("importance", ascending=False, kind="stable")
     figure, panel = axes(7.0, 1.4 + 0.32 * max(len(rows), 3))
-    panel.set_title("Share of each param in the differences between trials")
-    if rows.empty:
-        panel.set_axis_off()
-        panel.text(0.5, 0.5, "too few trials to tell", ha="center", va="center", color="0.4")
-        return figure
+    panel.set_title(f"Tuning {arch}: which params make its trials differ")
     bars = panel.barh(rows["param"], rows["importance"], color="C0")
     panel.bar_label(bars, fmt=" %.2f", fontsize=8)
     panel.invert_yaxis()
     panel.margins(x=0.1)
-    panel.set(xlabel="importance")
+    panel.set(
+        xlabel=f"share of the variance of {METRICS[metric]} (functional ANOVA)", ylabel="param"
+    )
     return figure
 
 
@@ -179,8 +193,14 @@ def _numbers(column: pd.Series, logarithmic: bool) -> _Scale:
     )
 
 
-def _lines(panel: Axes, shown: pd.DataFrame, heights: np.ndarray, metric: str) -> None:
-    """Draw the trials, the worst first, so below the others; mark the best and the start."""
+def _lines(
+    panel: Axes, shown: pd.DataFrame, heights: np.ndarray, metric: str
+) -> ScalarMappable | None:
+    """Draw the trials, the worst first, so below the others; mark the best and the start.
+
+    Returns:
+        Which colour stands for which value; None without a complete trial.
+    """
     lines = [list(enumerate(row)) for row in heights]
     goodness = shown["value"].to_numpy() * (-1 if metric in LOWER_IS_BETTER else 1)
     complete = (shown["state"] == "complete").to_numpy()
@@ -190,7 +210,7 @@ def _lines(panel: Axes, shown: pd.DataFrame, heights: np.ndarray, metric: str) -
         faint = LineCollection(pruned, colors=FAINT, linewidths=0.8, alpha=0.5, label="pruned")
         panel.add_collection(faint)
     if not order:
-        return
+        return None
     # Without the worst tenth, which would use most of the colour range.
     norm = Normalize(np.quantile(goodness[order], 0.1), goodness[order].max(), clip=True)
     shade = norm(goodness[order])
@@ -203,6 +223,7 @@ def _lines(panel: Axes, shown: pd.DataFrame, heights: np.ndarray, metric: str) -
     panel.plot(*best, "o-", color=COLOURS(1.0), linewidth=3, label="best")
     for row in shown.index[(shown["trial"] == 1) & complete]:
         panel.plot(*zip(*lines[row], strict=True), "C1s--", markerfacecolor="none", label="start")
+    return ScalarMappable(norm, COLOURS)
 
 
 def _axis(panel: Axes, place: int, name: str, scale: _Scale) -> None:
@@ -236,8 +257,8 @@ def _spread_in_logarithm(values: pd.Series) -> bool:
     return bool(abs(np.log(values).skew()) < abs(values.skew()))
 
 
-def _title(trials: pd.DataFrame, metric: str) -> str:
-    """Return the best value and its trial, and how many trials ended in each state."""
+def _title(trials: pd.DataFrame, metric: str, arch: str) -> str:
+    """Return the network, the best value and its trial, and how many trials ended in each state."""
     complete = trials[trials["state"] == "complete"]
     counts = ", ".join(
         f"{count} {state}"
@@ -245,7 +266,8 @@ def _title(trials: pd.DataFrame, metric: str) -> str:
         if (count := int((trials["state"] == state).sum()))
     )
     if complete.empty:
-        return f"No trial was completed ({counts})"
+        return f"Tuning {arch}\nno trial was completed ({counts})"
     values = complete["value"]
     best = complete.loc[values.idxmin() if metric in LOWER_IS_BETTER else values.idxmax()]
-    return f"Best {METRICS[metric]} {best['value']:.4f} in trial {best['trial']} ({counts})"
+    value = f"{METRICS[metric]} {best['value']:.4f}"
+    return f"Tuning {arch}\nbest {value} in trial {best['trial']} ({counts})"

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mien.errors import MienError
-from mien.inference.colours import UNKNOWN, colours
+from mien.figures import UNKNOWN, colours
 from mien.inference.output import placed, writing
 from mien.inference.photos import is_video
 from mien.inference.reader import Box, Face, Reading

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from mien.inference.colours import colours
+from mien.figures import colours
 from mien.inference.output import Record
 
 # Maximum number of faces in the chart, those seen longest; with more they would be too small.
@@ -48,6 +48,7 @@ def timeline(records: Sequence[Record], classes: Sequence[str], every: float) ->
     for panel in panels:
         panel.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), yticks=(0, 0.5, 1))
     panels[-1].set_xlabel("time (s)")
+    figure.supylabel("probability (0 to 1)", fontsize=10)
     if shown:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles[::-1], labels[::-1], loc="outside right upper", frameon=False)

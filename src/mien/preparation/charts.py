@@ -14,9 +14,9 @@ from mien.preparation.splits import SPLITS
 
 # The measures of an image, and their axis labels.
 MEASURES = {
-    "mean": "mean grey level",
-    "std": "contrast: standard deviation of the grey levels",
-    "sharpness": "sharpness: variance of the Laplacian, logarithmic",
+    "mean": "mean grey level (0 to 255)",
+    "std": "contrast: standard deviation of the grey levels (0 to 255)",
+    "sharpness": "sharpness: variance of the Laplacian (grey levels squared), logarithmic",
 }
 
 
@@ -46,8 +46,8 @@ def _classes(kept: pd.DataFrame, classes: Sequence[str]) -> Figure:
     sns.countplot(kept, x="label", hue="split", order=classes, hue_order=SPLITS, ax=axes)
     for bars in axes.containers:
         axes.bar_label(cast(BarContainer, bars), fontsize=7)
-    axes.set(title=f"{len(kept)} images kept", xlabel="", ylabel="images")
-    axes.legend(title="", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    axes.set(title=f"{len(kept)} images kept", xlabel="class", ylabel="images")
+    axes.legend(title="split", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
@@ -62,8 +62,8 @@ def _findings(split: pd.Series, found: pd.DataFrame) -> Figure:
         axes.text(total, place, f" {total:.0f}", va="center", fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set(title=f"Findings among {len(found)} images", xlabel="images")
-    axes.legend()
+    axes.set(title=f"Findings among {len(found)} images", xlabel="images", ylabel="finding")
+    axes.legend(title="split", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
@@ -76,7 +76,10 @@ def _spreads(readable: pd.DataFrame, measure: str, title: str, classes: Sequence
         x=measure,
         y="label",
         order=classes,
-        color="C0",
+        hue="label",
+        palette=figures.colours(classes),
+        saturation=1,
+        legend=False,
         alpha=0.6,
         log_scale=logarithmic,
         cut=0,
@@ -85,5 +88,5 @@ def _spreads(readable: pd.DataFrame, measure: str, title: str, classes: Sequence
         linewidth=0.8,
         ax=axes,
     )
-    axes.set(title="Readable images, with quartiles", xlabel=title, ylabel="")
+    axes.set(title="Readable images, with quartiles", xlabel=title, ylabel="class")
     return figure

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mien.figures import colours
 from mien.report.states import State
 
 DASHES = ("--", "-")
@@ -66,10 +67,10 @@ def _confusion(panel: Axes, score: Mapping[str, Any] | None, title: str) -> None
 
 def _curves(panel: Axes, table: pd.DataFrame, x: str, y: str, dash: str) -> None:
     """Draw one line, or one per class."""
-    colours = sns.color_palette("colorblind")
-    kinds = table.groupby("class", sort=False) if "class" in table else [("", table)]
-    for code, (name, rows) in enumerate(kinds):
-        if len(rows):
-            label = name if name and dash == "-" else None
-            colour = colours[code % len(colours)]
-            panel.plot(rows[x], rows[y], dash, color=colour, label=label)
+    if "class" in table:
+        tones = colours(table["class"].unique())
+        for name, rows in table.groupby("class", sort=False):
+            label = name if dash == "-" else None
+            panel.plot(rows[x], rows[y], dash, color=tones[name], label=label)
+    elif len(table):
+        panel.plot(table[x], table[y], dash, color="C0")

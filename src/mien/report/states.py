@@ -96,6 +96,18 @@ def revision(name: str) -> State:
     return State(title, dict(sorted(files.items())))
 
 
+def commit() -> str | None:
+    """Return the working folder's commit with its date, and whether files differ; None if none."""
+    try:
+        found = _git("log", "-1", "--format=%h of %cs")
+    except OSError:
+        return None
+    if found.returncode:
+        return None
+    changed = " and later changes" if _git("status", "--porcelain").stdout else ""
+    return found.stdout.decode().strip() + changed
+
+
 def _missing(name: str) -> str:
     """Return a message about a revision that does not exist."""
     shallow = _git("rev-parse", "--is-shallow-repository")
