@@ -40,7 +40,7 @@ WIDTHS = {
 }
 # The charts come first that tell which run is the best, and at what size.
 SECTION = {"uuid": "mien", "name": "The best", "display": True, "isReordered": True}
-CHARTS = [
+CHARTS: list[dict[str, object]] = [
     {"type": "BAR", "metricKey": "validation/macro_f1"},
     {"type": "BAR", "metricKey": "test/macro_f1"},
     {
