@@ -13,7 +13,6 @@ import re
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
 
 # The code of this checkout, not the installed package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
@@ -41,7 +40,7 @@ WIDTHS = {
 }
 # The charts come first that tell which run is the best, and at what size.
 SECTION = {"uuid": "mien", "name": "The best", "display": True, "isReordered": True}
-CHARTS: list[dict[str, Any]] = [
+CHARTS: list[dict[str, object]] = [
     {"type": "BAR", "metricKey": "validation/macro_f1"},
     {"type": "BAR", "metricKey": "test/macro_f1"},
     {

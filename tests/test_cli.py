@@ -100,6 +100,7 @@ def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
         (["tune-worker", "compact"], "Optuna"),
         (["report"], "DVC"),
         (["doctor"], "DVC"),
+        (["experiments"], "DVC"),
     ],
 )
 def test_a_missing_package_is_one_line_with_the_remedy(shared, monkeypatch, arguments, package):
