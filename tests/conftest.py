@@ -51,17 +51,24 @@ def shared(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory, shared) -> Callable[[str], Path]:
+def small_source(shared) -> Path:
+    """Return the zip on which clones of this tree run; at one place, so that DVC knows it again."""
+    import small_clone
+
+    path = shared / "faces.zip"
+    with FileLock(shared / "faces.lock"):
+        return path if path.exists() else small_clone.small_zip(path)
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory, small_source) -> Callable[[str], Path]:
     """Return a function that makes a fresh clone of this tree on a small source."""
     import small_clone
 
-    made, source = tmp_path_factory.mktemp("pipeline"), shared / "faces.zip"
-    with FileLock(shared / "faces.lock"):
-        if not source.exists():
-            small_clone.small_zip(source)
+    made = tmp_path_factory.mktemp("pipeline")
 
     def make(name: str) -> Path:
-        small_clone.clone(made / name, source)
+        small_clone.clone(made / name, small_source)
         return made / name
 
     return make

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
-from small_clone import SMALL, dvc, git, small_zip
+from small_clone import SMALL, dvc, git
 
 ROOT = Path(__file__).parents[1]
 COLAB = """
@@ -27,8 +27,11 @@ echo "$*" >>"{}"
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory) -> Path:
-    """Return the folder in which the notebook ran; the Drive is `kept` in it."""
+def ran(tmp_path_factory, shared, small_source) -> Path:
+    """Return the folder in which the notebook ran; the Drive is `kept` in it.
+
+    DVC takes what another clone has computed already from the cache that the tests share.
+    """
     room = tmp_path_factory.mktemp("colab")
     project, package, pip = room / "origin", room / "python/google", room / "bin/pip"
     for file in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
@@ -49,12 +52,15 @@ def ran(tmp_path_factory) -> Path:
     notebook = nbformat.read(ROOT / "notebooks/colab.ipynb", as_version=4)
     (chosen,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     chosen.source = (
-        f"REPOSITORY, FACES = {str(project)!r}, {str(small_zip(room / 'faces.zip'))!r}\n"
+        f"REPOSITORY, FACES = {str(project)!r}, {str(small_source)!r}\n"
         f"KEPT, PARAMS = {str(room / 'kept')!r}, {params!r}"
     )
     # Drive stands in for itself, and the server is not started.
     notebook.cells[-1].source = notebook.cells[-1].source.replace('["mlflow",', '["echo",')
+    (room / "settings").mkdir()
+    (room / "settings/config").write_text(f"[cache]\n    dir = {shared}/cache\n")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_GLOBAL_CONFIG_DIR", str(room / "settings"))
         path = (pip.parent, Path(sys.executable).parent, os.environ["PATH"])
         patch.setenv("PATH", os.pathsep.join(map(str, path)))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(room / "python"), str(room / "mien/src")]))
