@@ -49,7 +49,7 @@ def test_mlflow_shows_the_numbers_of_the_metrics_files(project):
     assert train.info.status == "FINISHED"
     assert train.data.params["model.arch"] == "simple_cnn"
     for key in ("accuracy", "macro_f1", "roc_auc"):
-        assert train.data.metrics[f"test_{key}"] == evaluate[key]
+        assert train.data.metrics[f"test/{key}"] == evaluate[key]
     assert len(runs(project, "pipeline")) == 1
     (tuned,) = runs(project, "tune@two_conv")
     trials = runs(project, "trial")
