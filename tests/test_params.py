@@ -58,8 +58,8 @@ def test_project_params_are_valid():
 def test_what_is_searched_is_told_as_it_was_read():
     searched = params.load(ROOT / "params.yaml").tune.search.model_dump(mode="json")
     width = searched["model"]["width"]
-    assert (width["low"], width["high"]) == (0.5, 1.5)
-    assert searched["model"]["depth"] == {"choices": [1, 2]}
+    assert (width["low"], width["high"]) == (0.5, 1.25)
+    assert searched["model"]["depth"] == {"choices": [2, 1]}
 
 
 def test_an_experiment_rewrites_only_what_it_sets(tmp_path):
