@@ -106,7 +106,9 @@ def pipeline(page: Page) -> Iterator[None]:
     run = opened.client.search_runs([opened.experiment], where, max_results=1)[0].info
     with served(sys.executable, "scripts/ui.py") as (_, printed):
         base = printed.readline().partition("#")[0]
-        page.goto(f"{base}#/experiments/{run.experiment_id}/runs/{run.run_id}")
+        page.goto(
+            f"{base}#/experiments/{run.experiment_id}/runs/{run.run_id}?workflowType=machine_learning"
+        )
         page.get_by_text("macro-F1").first.wait_for()
         page.wait_for_timeout(2000)
         yield

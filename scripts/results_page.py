@@ -143,10 +143,15 @@ class Entry:
         model, params = ModelId.parse(self.row["model"]), self.run.made["params"]
         if model.stage == "ensemble":
             return "ensemble"
-        width = params["distill" if model.stage == "distill" else "model"]["width"]
-        attention = params["model"]["attention"]
+        options = params["model"]
+        if model.stage == "tune":
+            # Until November 2026 studies took the options of `model`.
+            options = params["tune"].get("model", options)
+        width = (params["distill"] if model.stage == "distill" else options)["width"]
+        attention, start = options["attention"], options.get("weights") or "none"
         parts = [
             f"`{self.row['arch']}`",
+            f"from `{start}`" if start != "none" and model.stage != "distill" else "",
             f"width {width:g}" if width != 1 else "",
             f"attention `{attention}`" if attention else "",
             "student of the ensemble" if model.stage == "distill" else "",
@@ -284,11 +289,14 @@ def markdown(columns: Iterable[Column]) -> str:
 
 # What a page may ask for: by name, the kind of table and its runs.
 TABLES = {
-    "readme": (best, ("fer7", "fer4", "four_class_zip_nine_nets")),
+    "readme": (best, ("fer7", "fer4", "four_class_faces", "four_class_zip_nine_nets")),
     "shipped": (models, ("fer4", "fer7")),
     "fer2013_seven_classes": (models, ("fer2013_seven_classes_two_nets",)),
     "fer2013_four_classes": (models, ("fer2013_four_classes_two_nets", "fer4")),
-    "four_class_zip": (models, ("four_class_zip_nine_nets", "four_class_zip_wide_compact")),
+    "four_class_zip": (
+        models,
+        ("four_class_faces", "four_class_zip_nine_nets", "four_class_zip_wide_compact"),
+    ),
 }
 
 
