@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from mien.app import photos_page, sheets
 from mien.crops.detection import YuNet
+from mien.figures import colours
 from mien.inference import models
 from mien.inference.classify import Classifier
 from mien.inference.reader import Reader
@@ -123,9 +124,10 @@ def test_the_annotated_copy_has_its_boxes_in_the_place_of_the_faces():
     assert copy.size == (sheets.SIDE, round(sheets.SIDE * 2 / 3))
     pixels = np.asarray(copy).astype(int)
     share = sheets.SIDE / 3000
-    yellow = (np.abs(pixels - (0xF0, 0xE4, 0x42)) < 40).all(axis=-1)
+    red_green_blue = [int(colours(["happy"])["happy"][at : at + 2], 16) for at in (1, 3, 5)]
+    box = (np.abs(pixels - red_green_blue) < 40).all(axis=-1)
     # On the left side of the box, at the height of its middle.
-    columns = np.flatnonzero(yellow[round(1450 * share)])
+    columns = np.flatnonzero(box[round(1450 * share)])
     assert columns.min() == pytest.approx(1500 * share, abs=4)
 
 
