@@ -172,3 +172,13 @@ def test_without_experiments_or_a_project_it_is_one_line(tmp_path, monkeypatch, 
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert said.startswith("no experiments from this commit; `dvc exp run")
+
+
+def test_a_clone_without_the_cache_is_no_traceback(made, tmp_path, monkeypatch, capsys):
+    subprocess.run(["git", "clone", "-q", str(made), str(tmp_path / "fresh")], check=True)
+    monkeypatch.chdir(tmp_path / "fresh")
+    cli.main(["experiments", "--format", "json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ["workspace", "main"]
+    assert rows[1]["validation_macro_f1"] is not None
+    assert rows[1]["minutes"] is None

@@ -13,6 +13,7 @@ import dvc.api
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.flatten import flatten
+from dvc_data.index import DataIndexError
 from rich.console import Console
 from rich.table import Table
 
@@ -102,7 +103,8 @@ def _read(root: Path, rev: str, path: str) -> dict[str, Any]:
         if rev == "workspace":
             return read_json(root / path)
         content: dict[str, Any] = json.loads(dvc.api.read(path, repo=str(root), rev=rev))
-    except (OSError, DvcException):
+    # DVC does not turn a listing that the cache lacks into an error of its own.
+    except (OSError, DvcException, DataIndexError):
         return {}
     return content
 

@@ -98,6 +98,8 @@ def one_line_errors(root: Path) -> Iterator[None]:
     """Turn exceptions of MLflow, its database or its artefact store into a TrackingError."""
     try:
         yield
+    except TrackingError:
+        raise
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
             f"MLflow at {masked(address(root))} failed: {reason(error)}. The models and metrics "
