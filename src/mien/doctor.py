@@ -13,9 +13,11 @@ from typing import Any
 
 import psutil
 from dvc.repo import Repo
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import ParseError, load_yaml
 from dvc_data.hashfile.hash import hash_file
 from packaging.requirements import Requirement
+from voluptuous import Invalid
 
 from mien import params, tracking
 from mien.errors import INSTALL, MienError
@@ -103,7 +105,10 @@ def _space() -> str:
 def _lock() -> str:
     try:
         stages = _stages()
-    except ParseError as error:
+        # A file that is cut off may still be YAML.
+        if stages:
+            COMPILED_LOCKFILE_SCHEMA(load_yaml("dvc.lock"))
+    except (ParseError, Invalid, AttributeError) as error:
         raise MienError(
             "dvc.lock is cut off; run `git checkout dvc.lock` or delete it, then `dvc repro`: what "
             "was run before is restored from the cache"

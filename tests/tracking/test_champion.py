@@ -161,6 +161,6 @@ def test_an_experiment_names_a_challenger_that_promote_makes_the_champion(
 
 def test_without_a_challenger_there_is_nothing_to_promote(root):
     track(root, made(), folder=None)
-    with pytest.raises(TrackingError, match="^there is no challenger to promote.*becomes one$"):
+    with pytest.raises(TrackingError, match=r"^there is no challenger to promote.*becomes one$"):
         tracking.promote(root)
     assert champion(root) == 1
