@@ -289,9 +289,21 @@ def markdown(columns: Iterable[Column]) -> str:
 
 # What a page may ask for: by name, the kind of table and its runs.
 TABLES = {
-    "readme": (best, ("fer7", "fer4", "four_class_faces", "four_class_zip_nine_nets")),
+    "readme": (
+        best,
+        (
+            "fer7",
+            "fer2013_seven_classes_faces",
+            "fer4",
+            "four_class_faces",
+            "four_class_zip_nine_nets",
+        ),
+    ),
     "shipped": (models, ("fer4", "fer7")),
-    "fer2013_seven_classes": (models, ("fer2013_seven_classes_two_nets",)),
+    "fer2013_seven_classes": (
+        models,
+        ("fer2013_seven_classes_faces", "fer2013_seven_classes_two_nets"),
+    ),
     "fer2013_four_classes": (models, ("fer2013_four_classes_two_nets", "fer4")),
     "four_class_zip": (
         models,

@@ -128,6 +128,7 @@ def test_a_copy_that_a_kill_cut_off_is_no_object(project):
     ("path", "content", "check", "said"),
     [
         ("dvc.lock", "stages:\n  augment: {", "dvc.lock", "cut off"),
+        ("dvc.lock", "", "dvc.lock", "cut off"),
         ("dvc.lock", "stages:\n  augment:\n    deps:\n    - path: data", "dvc.lock", "cut off"),
         (".dvc/tmp/rwlock", '{"write": {', "locks", "cut off"),
         ("params.yaml", "seed: many", "params", "params.yaml"),

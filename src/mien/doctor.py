@@ -105,10 +105,10 @@ def _space() -> str:
 def _lock() -> str:
     try:
         stages = _stages()
-        # A file that is cut off may still be YAML.
-        if stages:
+        # A file that is cut off, or empty, may still be YAML.
+        if Path("dvc.lock").exists():
             COMPILED_LOCKFILE_SCHEMA(load_yaml("dvc.lock"))
-    except (ParseError, Invalid, AttributeError) as error:
+    except (ParseError, Invalid) as error:
         raise MienError(
             "dvc.lock is cut off; run `git checkout dvc.lock` or delete it, then `dvc repro`: what "
             "was run before is restored from the cache"
