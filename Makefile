@@ -33,7 +33,7 @@ run: $(INSTALLED)  ## Run the pipeline on your data as an experiment (SOURCE='ar
 test: $(INSTALLED)  ## Run the tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; takes 15 minutes)
+faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; takes 5 to 15 minutes)
 	MIEN_FAULTS=long pytest --capture=no tests/faults
 
 lint: $(INSTALLED)  ## Check style, types, and imports between packages
