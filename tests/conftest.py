@@ -2,9 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +187,28 @@ def is_one_line(error: BaseException) -> str:
     assert text.isprintable(), text
     assert len(text) < 700, text
     return text
+
+
+@contextmanager
+def served(command: Sequence[str], folder: Path, **options: Any) -> Iterator[int]:
+    """Start `command` in `folder`, with a free port for `PORT`; yield it once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [str(port) if word == "PORT" else word for word in command]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, **options)
+    try:
+        for _ in range(600):
+            with socket.socket() as door:
+                if door.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def listening(port: int) -> list[str]:

@@ -9,7 +9,6 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import psutil
 from dvc.repo import Repo
@@ -104,10 +103,9 @@ def _space() -> str:
 
 def _lock() -> str:
     try:
-        stages = _stages()
+        found = load_yaml("dvc.lock") if Path("dvc.lock").exists() else None
         # A file that is cut off, or empty, may still be YAML.
-        if Path("dvc.lock").exists():
-            COMPILED_LOCKFILE_SCHEMA(load_yaml("dvc.lock"))
+        stages = {} if found is None else COMPILED_LOCKFILE_SCHEMA(found)["stages"]
     except (ParseError, Invalid) as error:
         raise MienError(
             "dvc.lock is cut off; run `git checkout dvc.lock` or delete it, then `dvc repro`: what "
@@ -158,17 +156,13 @@ def _cache() -> str:
     return f"{count:,} objects, {size / 1e6:,.1f} MB, all match their hashes"
 
 
-def _stages() -> dict[str, Any]:
-    found: dict[str, Any] = load_yaml("dvc.lock") if Path("dvc.lock").exists() else {}
-    return dict(found.get("stages", {}))
-
-
 def _names(cache: Path) -> dict[str, str]:
     """Return the path in the workspace of each object of the current state."""
     names = {}
     # A damaged lock file or listing gives no names.
     with suppress(ParseError, ValueError, LookupError):
-        for out in chain(*(stage.get("outs", ()) for stage in _stages().values())):
+        stages = load_yaml("dvc.lock").get("stages", {}) if Path("dvc.lock").exists() else {}
+        for out in chain(*(stage.get("outs", ()) for stage in stages.values())):
             names[out["md5"]] = out["path"]
             listing = cache / out["md5"][:2] / out["md5"][2:]
             if listing.suffix == ".dir" and listing.exists():

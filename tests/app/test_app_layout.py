@@ -2,19 +2,17 @@
 
 import io
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import served
 from PIL import Image
 
 pytest.importorskip("streamlit", reason="Streamlit is not installed")
@@ -155,23 +153,9 @@ def address(tmp_path_factory):
     found = {"groups": {"a": score, "b": score}, "gap": gap | {"worst": "b"}}
     groups = {"age": dict.fromkeys(models_of, found)}
     (room / "metrics/groups.json").write_text(json.dumps(groups))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (room / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", str(port)],
-            cwd=room, env=os.environ, stdout=log, stderr=log,
-        )  # fmt: skip
-    for _ in range(200):
-        with socket.socket() as door:
-            if door.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert server.poll() is None, (room / "log").read_text()
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait()
+    command = ["-m", "streamlit", "run", str(MAIN), "--server.port", "PORT"]
+    with served([sys.executable, *command], room) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])

@@ -2,18 +2,16 @@
 
 import resource
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from contextlib import closing
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
 import pytest
-from conftest import listening
+from conftest import listening, served
 from drawn_photos import photo, write
 
 from mien.crops import detection
@@ -43,28 +41,10 @@ def room(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(room):
     """Where the app answers; it can write no larger files."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (room / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", str(port)],
-            cwd=room,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, 2**18)),
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        for _ in range(200):
-            with socket.socket() as door:
-                if door.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None, (room / "log").read_text()
-            time.sleep(0.1)
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", "PORT"]
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2**18, 2**18))
+    with served(command, room, preexec_fn=limit) as port:
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,12 @@
 """`make app` hands out the live page, where it is built, and links to it."""
 
-import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from conftest import served
 
 pytest.importorskip("streamlit", reason="Streamlit is not installed")
 from streamlit.testing.v1 import AppTest
@@ -28,23 +26,9 @@ def built(request, tmp_path) -> bool:
 
 @pytest.fixture
 def address(built, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["streamlit", "run", str(APP / "server.py"), "--server.port", str(port)]
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=tmp_path, stdout=log, stderr=log
-        )
-    for _ in range(300):
-        with socket.socket() as door:
-            if door.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert server.poll() is None, (tmp_path / "log").read_text()
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait()
+    command = ["-m", "streamlit", "run", str(APP / "server.py"), "--server.port", "PORT"]
+    with served([sys.executable, *command], tmp_path) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_the_built_page_is_served_beside_the_app(built, address):

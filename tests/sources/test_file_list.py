@@ -157,13 +157,21 @@ def test_a_column_for_each_class_is_a_label(tmp_path):
     listed(tmp_path, line, ", ".join(["filename", *CLASSES, "split"]), name="_classes.csv")
     _, items = read(tmp_path)
     assert content(items) == built()
+    place = next((tmp_path / "images").iterdir()).name
     with (tmp_path / "_classes.csv").open("a") as file:
-        file.write("\n" + line(next(every_place(tmp_path)), "nobody", "train"))
-    assert f"row {len(items) + 1}: expected a 1 in one of the columns" in refusal(tmp_path)
+        file.write("\n" + line(f"images/{place}", "nobody", "train"))
+    assert "_classes.csv has the columns filename, " in refusal(tmp_path)
 
 
-def every_place(root):
-    return (f"images/{path.name}" for path in sorted((root / "images").iterdir()))
+def test_scores_of_classes_beside_class_folders_are_left_out_by_name(tmp_path):
+    for label, split, number, image in every():
+        put(tmp_path / split / label / f"{number}.png", image)
+    scores = ",".join(["0.5", "0.25", *["0.25"] * (len(CLASSES) - 2)])
+    lines = [f"{split}/{label}/{n}.png,{scores}" for label, split, n, _ in every()]
+    put(tmp_path / "scores.csv", "\n".join([",".join(["image", *CLASSES]), *lines]))
+    source, items = read(tmp_path)
+    assert content(items) == built()
+    assert source.left_out == {"files of other kinds": ["scores.csv"]}
 
 
 def test_what_could_not_be_read_is_told_with_its_columns(tmp_path):

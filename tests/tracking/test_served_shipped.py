@@ -3,17 +3,15 @@
 import base64
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import cv2
 import pytest
 import serve
-from conftest import encoded
+from conftest import encoded, served
 from drawn_photos import photo
 
 from mien.crops.detection import YuNet
@@ -27,24 +25,8 @@ TWO = photo(400, 640, (40, 30, 160, 0), (330, 120, 240, 0))
 
 @pytest.fixture
 def address(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (tmp_path / "log").open("w")
-    server = subprocess.Popen(
-        [sys.executable, str(SERVE), str(port), "fer7"], cwd=tmp_path, stdout=log, stderr=log
-    )
-    try:
-        for _ in range(600):
-            with socket.socket() as door:
-                if door.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.1)
+    with served([sys.executable, str(SERVE), "PORT", "fer7"], tmp_path) as port:
         yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def test_a_shipped_model_answers_what_the_reader_does(address):

@@ -134,7 +134,7 @@ def _rows(
     usage, subject = form.column(tables.USAGES), form.column(SUBJECTS)
     asked = [name for name in files.groups if name.lower() in form.columns]
     rows, missing = [], []
-    for number, cells in tables.rows(file, form):
+    for _, cells in tables.rows(file, form):
         picture = resolved(cells[path], file, files, by_name)
         if picture is None:
             missing.append(cells[path])
@@ -142,20 +142,19 @@ def _rows(
         split = split_of(cells[usage]) if usage else None
         who = cells[subject].strip() or None if subject else None
         groups = {name: cells[name.lower()] for name in asked}
-        said = cells[label] if isinstance(label, str) else _flagged(cells, label, file, number)
+        said = cells[label] if isinstance(label, str) else _flagged(cells, label)
+        if said is None:
+            # Scores of the classes, not labels.
+            return [], []
         rows.append(Row(picture, plain(said), split, who, groups))
     return rows, missing
 
 
-def _flagged(cells: dict[str, str], columns: list[str], file: SourceFile, number: int) -> str:
-    """Return which of the columns, one for each class, has a 1."""
-    named = [name for name in columns if plain(cells[name]) == "1"]
-    if len(named) != 1:
-        raise SourceError(
-            f"{file.path}: row {number}: expected a 1 in one of the columns {', '.join(columns)}, "
-            f"got {len(named)}; mend or remove it"
-        )
-    return named[0]
+def _flagged(cells: dict[str, str], columns: list[str]) -> str | None:
+    """Return which of the columns, one for each class, has a 1; None unless the others have 0."""
+    values = {name: plain(cells[name]) for name in columns}
+    named = [name for name, value in values.items() if value == "1"]
+    return named[0] if len(named) == 1 and set(values.values()) == {"0", "1"} else None
 
 
 def plain(label: str) -> str:
