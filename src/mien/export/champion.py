@@ -16,6 +16,7 @@ from mien.export.combination import combined
 from mien.export.conversion import converted
 from mien.export.variants import half, integer
 from mien.faces import Faces
+from mien.models import tta
 from mien.models.costs import cost
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def calibrate(
         seed: seed of the folds.
     """
     images, labels = np.asarray(validation.images), validation.labels
-    parts = {name: net.predict(images, batch_size=256, verbose=0) for name, net in nets.items()}
+    parts = {name: tta.predict(net, images, "none", name) for name, net in nets.items()}
     if ensemble is not None:
         return Calibrated(ensemble, combination.combine(ensemble, parts), cross_fitted)
     folds = combination.assign_folds(labels, validation.index["group"].to_numpy(), seed)

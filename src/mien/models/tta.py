@@ -12,7 +12,8 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     import keras
 
-# Images predicted at once, which bounds the memory.
+# Images predicted at once, which bounds the memory. Not by `model.predict`: TensorFlow's tuning of
+# its input pipeline ends it up to twice as late as the last batch (docs/benchmarks.md).
 BATCH = 256
 # A shift of `crop`, as a fraction of the side: 4 pixels of 48.
 SHIFT = 1 / 12

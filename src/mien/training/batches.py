@@ -35,7 +35,9 @@ class Batches(keras.utils.PyDataset):
                 of it and differ by at most one multiple; the images needed for that, different
                 ones in each epoch, occur twice.
         """
-        super().__init__()
+        # With more than one, Keras leaves off TensorFlow's tuning of the input pipeline, which
+        # ends an epoch up to twice as late as its last batch (docs/benchmarks.md).
+        super().__init__(workers=2)
         self._faces, self._targets = faces, faces.soft_targets()
         self._mixup, self._augment = mixup, augment
         self._seed, self._epoch = seed, epoch

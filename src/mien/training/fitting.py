@@ -20,6 +20,7 @@ from mien import models
 from mien.errors import TrainingError
 from mien.faces import Faces
 from mien.metrics import measure
+from mien.models import tta
 from mien.models.face_weights import restandardise
 from mien.models.transfer import leaves
 from mien.models.weights import Pretrained, place
@@ -273,7 +274,7 @@ def _check(row: Mapping[str, float], train: Train) -> None:
 
 
 def _measured(model: keras.Model, faces: Faces, loss: keras.losses.Loss) -> dict[str, float]:
-    probabilities = model.predict(faces.images, batch_size=256, verbose=0)
+    probabilities = tta.predict(model, faces.images, "none", "validation")
     targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
     values = measure(faces.labels, probabilities, faces.classes)
     return {"val_loss": float(loss(targets, probabilities))} | {

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from mien.errors import ParamError
 from mien.faces import Faces
 from mien.metrics import score
+from mien.models import tta
 from mien.models.weights import Pretrained
 from mien.params import Augment, Train
 from mien.training.fitting import fit
@@ -75,7 +76,7 @@ def out_of_fold(
             pretrained=pretrained,
             title=f"fold {fold}/{train.folds}, epoch",
         )
-        yield measure, trained.model.predict(measured.images, batch_size=256, verbose=0)
+        yield measure, tta.predict(trained.model, measured.images, "none", f"fold {fold}")
 
 
 def judge(

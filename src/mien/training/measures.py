@@ -7,6 +7,7 @@ import numpy as np
 
 from mien.faces import Faces
 from mien.metrics import score_faces
+from mien.models import tta
 from mien.models.costs import cost
 from mien.training.fitting import Trained
 
@@ -25,7 +26,7 @@ def measures(
         `arch`, `pretrained`, `parameters`, `multiply_adds` (for one image), `epochs`, and the
         result of `metrics.score_faces`; float32 probabilities, shape (N, C).
     """
-    probabilities = trained.model.predict(validation.images, batch_size=256, verbose=0)
+    probabilities = tta.predict(trained.model, validation.images, "none", "validation")
     parameters, multiply_adds = cost(trained.model)
     return {
         "arch": record["spec"]["arch"],

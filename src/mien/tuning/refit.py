@@ -12,6 +12,7 @@ import optuna
 
 from mien import metrics
 from mien.errors import TrainingError
+from mien.models import tta
 from mien.training.fitting import Trained
 from mien.tuning.space import Settings, Space
 from mien.tuning.trainer import Trainer
@@ -82,7 +83,7 @@ def _refit(trainer: Trainer, name: str, settings: Settings, folder: Path) -> Ref
     checkpoints = folder / hashlib.sha256(repr(settings).encode()).hexdigest()
     trained = trainer.train(settings, trainer.training, checkpoints, name)
     faces = trainer.validation
-    probabilities = trained.model.predict(faces.images, batch_size=256, verbose=0)
+    probabilities = tta.predict(trained.model, faces.images, "none", "validation")
     score = metrics.score(faces.labels, probabilities, faces.classes, trainer.seed)
     return Refit(name, settings, trained, probabilities, score)
 
