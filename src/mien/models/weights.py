@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import socket
 import sys
 import warnings
@@ -24,6 +25,8 @@ from mien.models.transfer import Network, leaves
 
 # Seconds: a server that does not answer must not delay the run for minutes.
 TIMEOUT = 20.0
+# Largest step of the kernels in a shipped file, as a fraction of their standard deviation.
+STEP = 0.1
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,11 @@ def place(pretrained: Pretrained, model: keras.Model) -> None:
 
 
 def write_start(folder: Path, name: str, target: Path) -> None:
-    """Write a trained model as shippable initial weights: in half precision, with its spec.
+    """Write a trained model as shippable initial weights: rounded kernels, with its spec.
+
+    A kernel's values are rounded to the power of ten that is at most STEP of their standard
+    deviation. A file of 3.2 million weights has 4 MB instead of 13. Scales, offsets and
+    statistics stay as they are.
 
     Args:
         folder: holds the model's `record.json` and `model.weights.h5`.
@@ -123,21 +130,22 @@ def write_start(folder: Path, name: str, target: Path) -> None:
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     target.mkdir(parents=True, exist_ok=True)
     weights = target / "model.weights.h5"
-    with h5py.File(folder / "model.weights.h5") as whole, h5py.File(weights, "w") as half:
+    with h5py.File(folder / "model.weights.h5") as whole, h5py.File(weights, "w") as small:
 
         def write(path: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Group):
-                copy = half.require_group(path)
+                copy = small.require_group(path)
             else:
-                values = item[()]
-                smaller = values.astype(np.float16)
-                # A variance may be larger than half precision can hold.
-                fits = np.isfinite(smaller).all()
-                copy = half.create_dataset(path, data=smaller if fits else values)
+                values, packed = item[()], {}
+                if item.ndim > 1 and (deviation := float(np.std(values))):
+                    digits = math.ceil(-math.log10(STEP * deviation))
+                    # HDF5 cuts off.
+                    values = values.round(digits)
+                    packed = {"scaleoffset": digits, "compression": "gzip", "shuffle": True}
+                copy = small.create_dataset(path, data=values, **packed)
             copy.attrs.update(item.attrs)
 
-        with np.errstate(over="ignore"):
-            whole.visititems(write)
+        whole.visititems(write)
     start = record.get("pretrained", {})
     told = {
         "name": name,
