@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,18 @@ def _stages_on_the_path() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(STAGES)
         yield
+
+
+@pytest.fixture(scope="module")
+def _eagerly() -> Iterator[None]:
+    """Let TensorFlow trace no graph, which takes as long as some twenty small steps."""
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*run_functions_eagerly", UserWarning)
+        tf.config.run_functions_eagerly(True)
+        yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from stage_project import change, lay_project, run_stage
 
 from mien import faces
 
+pytestmark = pytest.mark.usefixtures("_eagerly")
+
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):

@@ -12,6 +12,8 @@ from stage_project import change, lay_project, run_stage
 from mien import faces
 from mien.preparation.suspects import COLUMNS
 
+pytestmark = pytest.mark.usefixtures("_eagerly")
+
 LABELS = {"arch": "two_conv", "folds": 2, "epochs": 2}
 COUNT = 160
 # Their quadrant says another class than their label.

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from conftest import made_faces
 from stage_project import change, lay_project, run_stage
 
 from mien import faces, metrics, models, params
 from mien.project import stage_inputs
+
+pytestmark = pytest.mark.usefixtures("_eagerly")
 
 TRAINING, VALIDATION = made_faces(16, size=32), made_faces(12, seed=1, size=32)
 
@@ -35,16 +36,6 @@ def read(path: str) -> dict:
     return json.loads(Path(path).read_text())
 
 
-@pytest.fixture
-def _eagerly():
-    """Let TensorFlow trace no graph: of a transfer net that takes far longer than a step."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.mark.filterwarnings("ignore:.*run_functions_eagerly:UserWarning")
-@pytest.mark.usefixtures("_eagerly")
 @pytest.mark.parametrize(
     ("arch", "options"), [("two_conv", {"width": 0.25}), ("mobilenet_v2", {"dense": 8})]
 )

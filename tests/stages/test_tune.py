@@ -20,6 +20,8 @@ from mien.training import checkpoint
 from mien.training.fitting import fit
 from mien.training.recipe import model_spec
 
+pytestmark = pytest.mark.usefixtures("_eagerly")
+
 ARCH = made_stage.ARCH
 MODEL, METRICS, REPORTS = (
     Path("models/tune", ARCH),

@@ -22,6 +22,8 @@ from mien.training.averaging import Average
 from mien.training.fitting import fit
 from mien.training.freezing import MOMENTUM, head_epochs, slow_down, thaw
 
+pytestmark = pytest.mark.usefixtures("_eagerly")
+
 HERE = Path(__file__).parent
 PARAMS = params.load(HERE.parents[1] / "params.yaml")
 TRAIN = PARAMS.train.model_copy(

@@ -10,6 +10,8 @@ from mien.errors import ParamError
 from mien.training.augmentation import training_set
 from mien.training.folds import cross_validate, judge, out_of_fold, splits
 
+pytestmark = pytest.mark.usefixtures("_eagerly")
+
 
 def test_folds_keep_groups_together_and_measure_each_original_once():
     faces = made_faces(60)

@@ -21,7 +21,7 @@ class Nets(Trainer):
         right = np.eye(4)[self.validation.labels]
         wrong = np.arange(len(right)) < 1000 * settings.train.learning_rate
         right[wrong] = np.roll(right[wrong], 1, axis=1)
-        model = SimpleNamespace(predict=lambda *_, **__: (0.6 * right + 0.1).astype(np.float32))
+        model = SimpleNamespace(predict_on_batch=lambda _: (0.6 * right + 0.1).astype(np.float32))
         return SimpleNamespace(model=model, history=[])
 
 
