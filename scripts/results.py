@@ -48,7 +48,7 @@ SCORES = ("accuracy", "macro_f1", "roc_auc")
 BOUNDS = ("", "_low", "_high")
 PRETRAINED = Path("src/mien/pretrained")
 # From the smallest to the largest: the first that the export kept is shipped.
-VERSIONS = ("model_int8", "model_float16", "model")
+VERSIONS = ("model_int8", "model_int8_weights", "model")
 LARGEST = 8 * 10**6
 
 

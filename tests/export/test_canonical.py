@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from mien.export.canonical import canonical
 from mien.export.combination import combined
-from mien.export.variants import half, integer
+from mien.export.variants import integer, narrow
 
 ALONE = {"method": "mean", "members": ["net"], "temperature": 1.0}
 SCRIPT = """
@@ -26,7 +26,7 @@ print(*test_canonical.digests())
 def digests() -> list[str]:
     """Return the hash of every version of a net."""
     made = combined(ALONE, {"net": graph("compact")})
-    versions = [made, half(made), integer(made, IMAGES)]
+    versions = [made, narrow(made), integer(made, IMAGES)]
     return [hashlib.sha256(file(version)).hexdigest() for version in versions]
 
 

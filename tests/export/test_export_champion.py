@@ -98,13 +98,13 @@ def test_the_files_answer_as_the_ensemble_and_differ_as_is_told(exported, calibr
     assert json.loads(told["classes"]) == list(VALIDATION.classes)
     assert (told["image_size"], told["arch"]) == ("48", "ensemble")
     versions = exported.measured["versions"]
-    assert list(versions) == ["model", "model_float16", "model_int8"]
+    assert list(versions) == ["model", "model_int8_weights", "model_int8"]
     assert set(exported.files) == {name for name in versions if versions[name]["kept"]}
     for name, file in exported.files.items():
         answers = probabilities(file, VALIDATION.images)
         expected = {"bytes": len(file), **verdict(LABELS, found, answers)}
         assert versions[name] == expected
-    assert versions["model_float16"]["bytes"] < 0.6 * len(full)
+    assert versions["model_int8_weights"]["bytes"] < 0.6 * len(full)
 
 
 def test_the_card_has_the_costs_of_all_members_and_the_honest_scores(exported):
@@ -119,10 +119,10 @@ def test_the_card_has_the_costs_of_all_members_and_the_honest_scores(exported):
 
 
 def test_a_version_that_answers_otherwise_is_measured_and_not_kept(calibrated, monkeypatch):
-    monkeypatch.setattr(champion, "half", lambda graph: champion.combined(*turned(calibrated)))
+    monkeypatch.setattr(champion, "narrow", lambda graph: champion.combined(*turned(calibrated)))
     found = champion.export(nets(*ARCHS), records(*ARCHS), calibrated, VALIDATION, TEST, SEED)
-    assert found.measured["versions"]["model_float16"]["agreement"] < 0.98
-    assert "model_float16" not in found.files
+    assert found.measured["versions"]["model_int8_weights"]["agreement"] < 0.98
+    assert "model_int8_weights" not in found.files
     assert "model" in found.files
 
 

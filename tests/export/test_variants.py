@@ -3,16 +3,21 @@
 import numpy as np
 import onnx
 import onnxruntime as ort
+import pytest
 from graphs import IMAGES, file, graph, said
 from onnx import numpy_helper
 
+from mien.export import variants
 from mien.export.checking import probabilities
-from mien.export.variants import half, integer
+from mien.export.variants import integer, narrow
 
 
-def test_half_precision_halves_the_file_and_keeps_the_answers():
-    made = half(graph("vgg"))
-    assert len(file(made)) < 0.52 * len(file(graph("vgg")))
+@pytest.mark.parametrize(("large", "size"), [(100_000, 0.52), (1_000, 0.35)])
+def test_narrow_weights_make_the_file_small_and_keep_the_answers(monkeypatch, large, size):
+    """The kernels of this net have at most 36,864 values: in 16 bits, or most of them in 8."""
+    monkeypatch.setattr(variants, "LARGE", large)
+    made = narrow(graph("vgg"))
+    assert len(file(made)) < size * len(file(graph("vgg")))
     found = probabilities(file(made), IMAGES)
     assert 0 < np.abs(found - said("vgg")).max() < 1e-2
     onnx.checker.check_model(made, full_check=True)

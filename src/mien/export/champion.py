@@ -14,7 +14,7 @@ from mien.export.card import card
 from mien.export.checking import checked, probabilities, verdict
 from mien.export.combination import combined
 from mien.export.conversion import converted
-from mien.export.variants import half, integer
+from mien.export.variants import integer, narrow
 from mien.faces import Faces
 from mien.models import tta
 from mien.models.costs import cost
@@ -47,8 +47,8 @@ class Exported:
 
     Attributes:
         card: for card.json.
-        files: `model` gives the same output as Keras, `model_float16` and `model_int8` are smaller;
-            only those that passed the checks.
+        files: `model` gives the same output as Keras, `model_int8_weights` and `model_int8` are
+            smaller; only those that passed the checks.
         measured: for metrics/export.json.
     """
 
@@ -130,7 +130,7 @@ def versions(
     files = {"model": serialised(graph, *told)}
     # Before the others are made, which needs a graph that ONNX Runtime accepts.
     difference = checked(files["model"], images, expected)
-    files["model_float16"] = serialised(half(graph), *told)
+    files["model_int8_weights"] = serialised(narrow(graph), *told)
     files["model_int8"] = serialised(integer(graph, images[:CALIBRATION]), *told)
     found = {name: probabilities(file, images) for name, file in files.items()}
     verdicts = {
