@@ -19,6 +19,9 @@ def main() -> None:
         path = os.path.expanduser(source)
         if not os.path.exists(path):
             sys.exit(f"run: SOURCE: {path} does not exist; name a folder, an archive or a table")
+        # A queued experiment runs in another folder. What DVC tracks is there, too.
+        if not os.path.exists(f"{path}.dvc"):
+            path = os.path.abspath(path)
         command += ["-S", f"data.source={quoted(path)}"]
     try:
         for setting in shlex.split(settings):

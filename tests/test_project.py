@@ -279,7 +279,7 @@ def test_a_full_disk_is_one_line_with_the_file_and_the_space(stage):
 
 
 def test_an_interrupt_is_one_line(stage):
-    line = "tune@vgg: interrupted; the next `dvc repro` resumes from here"
+    line = "tune@vgg: interrupted; the same command again resumes from here"
     assert ended(KeyboardInterrupt()) == line
 
 

@@ -175,4 +175,4 @@ def run(main: Callable[[Params], None]) -> None:
             "again: it resumes from the last checkpoint"
         )
     except KeyboardInterrupt:
-        sys.exit(f"{stage}: interrupted; the next `dvc repro` resumes from here")
+        sys.exit(f"{stage}: interrupted; the same command again resumes from here")

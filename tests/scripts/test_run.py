@@ -41,6 +41,24 @@ def make(**variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_source_in_this_folder_is_found_from_another_unless_dvc_tracks_it(tmp_path, monkeypatch):
+    """A queued experiment runs in a folder of its own, to which DVC brings what it tracks."""
+    given: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: given.append(command) or done)
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.zip", "tracked.zip", "tracked.zip.dvc"):
+        Path(name).touch()
+    for name in ("own.zip", "tracked.zip"):
+        monkeypatch.setenv("SOURCE", name)
+        with pytest.raises(SystemExit):
+            run.main()
+    assert [command[-1] for command in given] == [
+        f"data.source='{tmp_path}/own.zip'",
+        "data.source='tracked.zip'",
+    ]
+
+
 def test_a_missing_source_and_an_open_quote_are_one_line():
     missing = make(SOURCE="no/such (1).zip")
     assert missing.returncode == 1
