@@ -65,9 +65,9 @@ results: $(INSTALLED)  ## Run on real data, keep the numbers in results (NAME=â€
 	@python scripts/results.py '$(NAME)' '$(SOURCE)' $(if $(KEEP),--keep)
 	@python scripts/results_page.py
 
-release-models: $(INSTALLED)  ## Train the shipped models fer4 and fer7 again (SOURCE=/path/to/fer2013.zip)
-	@python scripts/results.py fer4 '$(SOURCE)' --ship
-	@python scripts/results.py fer7 '$(SOURCE)' --ship
+release-models: $(INSTALLED)  ## Train the four shipped models again (SOURCE=/path/to/fer2013.zip; needs `mien weights faces`)
+	@for name in fer7-small fer7 fer4-small fer4; do \
+	python scripts/results.py $$name '$(SOURCE)' --ship && git add src/mien/pretrained || exit 1; done
 	@python scripts/results_page.py
 
 docs: $(INSTALLED)  ## Build the documentation in docs/_build; a dead link is an error

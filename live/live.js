@@ -3,7 +3,7 @@
 import * as ort from "./ort.wasm.min.mjs";
 import { Reader } from "./reader.js";
 
-const MODEL = "fer4";
+const MODEL = "fer7-small";
 // Longer side, pixels, of the frames that are read: more is slower, less misses far faces. A machine
 // that reads fewer frames a second than PACE gets the smaller ones.
 const LONGEST = 480, SHORTEST = 320, PACE = 15;

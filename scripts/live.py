@@ -21,7 +21,7 @@ from mien.inference.models import PRETRAINED
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME, VERSION = "onnxruntime-web", "1.30.0"
 PARTS = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-MODEL = "fer4"
+MODEL = "fer7-small"
 # Where npm puts the package, and where the page comes.
 PACKAGES, PAGE = ROOT / ".mien/live", ROOT / "docs/_build/live"
 

@@ -105,7 +105,7 @@ def test_a_video_gives_frames_pictures_and_a_chart(room, capsys):
     ("arguments", "message"),
     [
         (["none.jpg"], "none.jpg: no such file or folder"),
-        (["crops", "--model", "other.onnx"], r"other.onnx: No such file .*--model takes fer4"),
+        (["crops", "--model", "other.onnx"], r"other.onnx: No such file .*--model takes fer7"),
         (["crops", "--abstain", "2"], "--abstain: expected a probability from 0 to 1, got 2"),
         (["crops", "--every", "0"], "--every: expected seconds above 0, got 0"),
         (["crops", "--format", "parquet"], "--format parquet is not .* name a file with --output"),

@@ -9,7 +9,7 @@ import pytest
 from mien.inference import models
 from mien.labels import canonical
 
-LARGEST = 8 * 10**6
+LARGEST = 4.4e6
 EXPRESSIONS = {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"}
 
 
@@ -27,7 +27,7 @@ def test_the_file_is_small_and_knows_the_classes_of_its_card(name, card):
     assert (models.PRETRAINED / f"{name}.onnx").stat().st_size < LARGEST
     model = models.load(name)
     assert list(model.classes) == card["classes"]
-    assert len(model.classes) == int(name.removeprefix("fer"))
+    assert len(model.classes) == int(name.removeprefix("fer").removesuffix("-small"))
     assert set(model.classes) <= EXPRESSIONS
     assert [canonical(label) for label in model.classes] == list(model.classes)
     assert model.size == card["image_size"]
@@ -42,7 +42,7 @@ def test_answers_are_probabilities_and_differ_from_face_to_face(name):
     assert said.std(axis=0).max() > 0.01
 
 
-def test_the_card_tells_scores_costs_and_origin(card):
+def test_the_card_tells_scores_costs_and_origin(name, card):
     for split in ("validation", "test"):
         measured = card["metrics"][split]
         for score in ("accuracy", "macro_f1", "roc_auc"):
@@ -51,6 +51,6 @@ def test_the_card_tells_scores_costs_and_origin(card):
     assert card["metrics"]["test"]["unseen"]["n"] < card["metrics"]["test"]["n"]
     assert card["metrics"]["validation"]["ece"] < 0.1
     assert 0 < card["parameters"] <= 5e6
-    assert 0 < card["multiply_adds"] <= 1e8
+    assert 0 < card["multiply_adds"] <= (50e6 if name.endswith("-small") else 110e6)
     for digest in (card["params_sha256"], card["source"]["sha256"]):
         assert len(digest) == len(hashlib.sha256().hexdigest())

@@ -69,5 +69,6 @@ def test_an_unknown_model_is_one_line(tmp_path):
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "serve: MODEL=fer9: no such model; expected fer4, fer7, models:/NAME@ALIAS\n"
+        "serve: MODEL=fer9: no such model; expected fer7, fer7-small, fer4, fer4-small, "
+        "models:/NAME@ALIAS\n"
     )

@@ -81,7 +81,7 @@ def plain(text: str) -> str:
 def known() -> list[str]:
     """Return the names of the available models."""
     shipped = [name for name in models.SHIPPED if (models.PRETRAINED / f"{name}.onnx").is_file()]
-    return shipped[::-1] + [EXPORTED] * FILE.is_file()
+    return shipped + [EXPORTED] * FILE.is_file()
 
 
 def _classifiers() -> dict[str, Classifier]:

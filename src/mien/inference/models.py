@@ -8,7 +8,7 @@ from pathlib import Path
 from mien.errors import INSTALL, ModelError
 from mien.inference.classify import Classifier
 
-SHIPPED = ("fer4", "fer7")
+SHIPPED = ("fer7", "fer7-small", "fer4", "fer4-small")
 # The warning for a model whose card says so.
 DRAWN = "learned on drawn faces, so what it says of real ones means little; take fer7 for those"
 # Maximum size of an ONNX file, a protocol buffers message.
@@ -21,7 +21,7 @@ def load(name: str) -> Classifier:
     """Return the model with this name.
 
     Args:
-        name: `fer4` or `fer7`, which come with the package; an `.onnx` file, or a folder with
+        name: one of SHIPPED, which come with the package; an `.onnx` file, or a folder with
             `model.onnx`; or `models:/NAME@ALIAS` or `models:/NAME/VERSION` in MLflow.
 
     Raises:
