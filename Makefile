@@ -66,8 +66,9 @@ results: $(INSTALLED)  ## Run on real data, keep the numbers in results (NAME=â€
 	@python scripts/results_page.py
 
 release-models: $(INSTALLED)  ## Train the four shipped models again (SOURCE=/path/to/fer2013.zip; needs `mien weights faces`)
-	@for name in fer7-small fer7 fer4-small fer4; do \
+	@for name in fer7-small fer4-small fer4 fer7-64 fer7; do \
 	python scripts/results.py $$name '$(SOURCE)' --ship && git add src/mien/pretrained || exit 1; done
+	@git rm --quiet -r --force src/mien/pretrained/fer7-64*  # what fer7 starts from
 	@python scripts/results_page.py
 
 docs: $(INSTALLED)  ## Build the documentation in docs/_build; a dead link is an error

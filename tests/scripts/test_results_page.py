@@ -101,7 +101,7 @@ def test_the_overview_has_each_run_with_its_best_net_and_a_true_ensemble(project
     runs = {path.parent.name for path in (project / "results").glob("*/results.csv")}
     assert set(nets) == runs
     # An ensemble of one net is that net.
-    assert nets["fer4"] == ["`compact`, width 2"]
+    assert nets["fer4"] == ["`mobilenet`, from `faces`"]
     assert nets["four_class_faces"] == ["`mobilenet`, from `faces`"]
     assert nets["four_class_zip_nine_nets"] == ["`resnet`, attention `se`", "ensemble"]
     for name in runs:
