@@ -61,7 +61,10 @@ def run(code: str, folder: Path) -> str:
 
 
 def test_an_unknown_name_is_answered_with_what_there_is(tmp_path):
-    with pytest.raises(ModelError, match=r"No such file.*; --model takes fer7, fer7-small, fer4, fer4-small, an \.onnx"):
+    with pytest.raises(
+        ModelError,
+        match=r"No such file.*; --model takes fer7, fer7-small, fer4, fer4-small, an \.onnx",
+    ):
         models.load(str(tmp_path / "fer8"))
 
 

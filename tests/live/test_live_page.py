@@ -95,7 +95,17 @@ def predicted(picture: np.ndarray, folder: Path) -> list[dict]:
     file = folder / "frame.png"
     cv2.imwrite(str(file), picture)
     done = subprocess.run(
-        [sys.executable, "-m", "mien", "predict", str(file), "--model", "fer7-small", "--format", "json"],
+        [
+            sys.executable,
+            "-m",
+            "mien",
+            "predict",
+            str(file),
+            "--model",
+            "fer7-small",
+            "--format",
+            "json",
+        ],
         capture_output=True,
         check=True,
     )

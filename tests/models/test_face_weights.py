@@ -250,7 +250,11 @@ def test_weights_that_are_not_there_or_were_changed_are_one_line(files, tmp_path
         ("vgg16", "faces", "faces are weights of mobilenet, got model.arch vgg16"),
         ("mobilenet", "imagenet", "got imagenet; for ImageNet take mobilenet_v2"),
         ("mobilenet", "/nowhere/at all.h5", "there is no file or folder /nowhere/at all.h5"),
-        ("mobilenet", "fer7-small", "fer7-small comes with this version without weights to start from"),
+        (
+            "mobilenet",
+            "fer7-small",
+            "fer7-small comes with this version without weights to start from",
+        ),
     ],
 )
 def test_a_start_that_does_not_fit_the_net_is_one_line(arch, given, said, tmp_path):
