@@ -40,9 +40,9 @@ In `results.csv`: scores on validation and test with 95 % intervals, on how many
 without the images that an earlier split has a near-duplicate of (`unseen`), parameters,
 multiply-adds (an ensemble's are its members' sum), seconds of training, and the p of McNemar's test
 against the champion on test. In `probabilities.npz`, in half precision, `MODEL_SPLIT` for each
-model and split, `SPLIT` and `classes`; `fer7-small` is older
-and has none. The four models that come with the package have their model card, the audit and their charts besides. `ablation.csv` lists
-shorter trials, one seed each.
+model and split, `SPLIT` and `classes`; `fer7-small` is older and has none. The four models that
+come with the package have their model card, the audit and their charts besides. `ablation.csv`
+lists shorter trials, one seed each.
 
 `make results NAME=… SOURCE=/path/to/faces.zip` runs the pipeline with the params in
 `NAME/settings.yaml` and writes the rest of that folder and this page. The workspace, `params.yaml`

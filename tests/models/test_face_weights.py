@@ -253,7 +253,7 @@ def test_weights_that_are_not_there_or_were_changed_are_one_line(files, tmp_path
         (
             "mobilenet",
             "fer7-small",
-            "fer7-small comes with this version without weights to start from",
+            "fer7-small comes with this version without weights to start",
         ),
     ],
 )

@@ -46,8 +46,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
          help="photo, video, folder, pattern in quotes, or - for standard input")  # fmt: skip
     take("--camera", metavar="N|URL",
          help="instead read a camera, 0 the first one, or a stream, until Ctrl-C")  # fmt: skip
-    take("--model", default="fer7", help="fer7, fer7-small, fer4, fer4-small, an .onnx file or the folder of model.onnx, "
-         "or models:/NAME@ALIAS of MLflow (default: fer7)")  # fmt: skip
+    take("--model", default="fer7", help="fer7, fer7-small, fer4, fer4-small, an .onnx file or the "
+         "folder of model.onnx, or models:/NAME@ALIAS of MLflow (default: fer7)")  # fmt: skip
     finding = parser.add_mutually_exclusive_group()
     finding.add_argument("--no-detect", action="store_true", help="each photo is one cropped face")
     finding.add_argument("--detector", type=Path, metavar="FILE",
