@@ -31,7 +31,7 @@ run: $(INSTALLED)  ## Run the pipeline on your data as an experiment (SOURCE='ar
 	@python scripts/run.py
 
 test: $(INSTALLED)  ## Run the tests
-	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 faults: $(INSTALLED)  ## Kill the pipeline at 20 random moments, in every stage (docs/faults.md; takes 5 to 15 minutes)
 	MIEN_FAULTS=long pytest --capture=no tests/faults

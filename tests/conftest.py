@@ -34,9 +34,16 @@ LONGEST = {
 }
 
 
+# One process runs these, so that no other waits until their `project` has run.
+TOGETHER = {"test_extending.py", "test_pipeline.py", "test_staleness.py"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the longest files first: each is the work of one process."""
+    """Begin the longest files first: each is the work of one process, TOGETHER are of one."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    for item in items:
+        together = item.path.name in TOGETHER
+        item.add_marker(pytest.mark.xdist_group("project" if together else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

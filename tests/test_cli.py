@@ -83,14 +83,14 @@ def test_a_tune_worker_becomes_the_stage_of_its_architecture(shared, monkeypatch
 
 
 def test_a_tune_worker_that_has_nothing_to_join_says_so_in_one_line(shared):
-    with pytest.raises(SystemExit, match=r"mien: vgg is not among tune.archs: compact, two_conv"):
+    with pytest.raises(SystemExit, match=r"mien: vgg is not among tune.archs: two_conv"):
         cli.main(["tune-worker", "vgg"])
     Path("data/training").rmdir()
     with pytest.raises(SystemExit, match=r"mien: data/training is missing; run .* `dvc pull`"):
-        cli.main(["tune-worker", "compact"])
+        cli.main(["tune-worker", "two_conv"])
     shared(storage=None)
     with pytest.raises(SystemExit, match=r"mien: tune.storage is empty; a worker joins"):
-        cli.main(["tune-worker", "compact"])
+        cli.main(["tune-worker", "two_conv"])
 
 
 @pytest.mark.parametrize(

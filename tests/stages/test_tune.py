@@ -12,6 +12,7 @@ import postgres
 import pytest
 from conftest import made_faces
 from dvc.utils.serialize import dump_yaml, load_yaml
+from stage_project import change, lay_project
 
 from mien import metrics, models, params
 from mien.errors import ParamError
@@ -122,8 +123,10 @@ def test_the_model_is_the_one_whose_params_are_recorded(undisturbed, monkeypatch
         assert record["params"]["train"]["learning_rate"] == best["train.learning_rate"]
 
 
-def test_the_stages_of_two_architectures_have_inputs_of_their_own(monkeypatch):
-    monkeypatch.chdir(made_stage.ROOT)
+def test_the_stages_of_two_architectures_have_inputs_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lay_project()
+    change("tune", archs=["compact", "two_conv"])
     one, other = stage_inputs("tune@compact"), stage_inputs("tune@two_conv")
     archs = {f"src/mien/architectures/{arch}.py" for arch in ("compact", "two_conv")}
     assert one.keys() ^ other.keys() == archs
