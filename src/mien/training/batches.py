@@ -37,7 +37,7 @@ class Batches(keras.utils.PyDataset):
         """
         # With more than one, Keras leaves off TensorFlow's tuning of the input pipeline, which
         # ends an epoch up to twice as late as its last batch (docs/benchmarks.md).
-        super().__init__(workers=2)
+        super().__init__(workers=2 if keras.backend.backend() == "tensorflow" else 1)
         self._faces, self._targets = faces, faces.soft_targets()
         self._mixup, self._augment = mixup, augment
         self._seed, self._epoch = seed, epoch
