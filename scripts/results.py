@@ -49,7 +49,7 @@ BOUNDS = ("", "_low", "_high")
 PRETRAINED = Path("src/mien/pretrained")
 # From the smallest to the largest: the first that the export kept is shipped.
 VERSIONS = ("model_int8", "model_int8_weights", "model")
-LARGEST = 4.4e6
+LARGEST = 4_400_000
 
 
 def main() -> None:

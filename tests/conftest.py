@@ -32,8 +32,6 @@ LONGEST = {
     "test_pipeline.py",
     "test_staleness.py",
 }
-
-
 # One process runs these, so that no other waits until their `project` has run.
 TOGETHER = {"test_extending.py", "test_pipeline.py", "test_staleness.py"}
 
